@@ -1,0 +1,1 @@
+"""Roadworthy keeps every vehicle's software current and its parts healthy."""

@@ -1,0 +1,1 @@
+"""Floor 0: identifiers, the error tree, time and chance, canonical encoding."""

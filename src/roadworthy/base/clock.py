@@ -70,7 +70,7 @@ class SeededChance:
     """Replays the same values for the same seed; never for keys of a real vehicle."""
 
     def __init__(self, seed: int | str) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - replay is its purpose
 
     def token(self, size_bytes: int = 16) -> str:
         """Return `size_bytes` random bytes as lower-case hex."""

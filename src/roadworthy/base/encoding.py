@@ -19,7 +19,7 @@ __all__ = ["canonical", "parse_json_object", "sha256_hex"]
 _DEPTH_MAX = 32
 
 
-def canonical(value: object) -> bytes:
+def canonical(value: Any) -> bytes:
     """Encode a value of dicts, lists, strings, integers, booleans and None.
 
     Raises:
@@ -46,9 +46,7 @@ def parse_json_object(data: bytes, *, name: str, size_bytes_max: int) -> dict[st
         InputError: too large, not UTF-8, not JSON, a key twice, nested too deep, not an object.
     """
     if len(data) > size_bytes_max:
-        raise InputError(
-            f"has {len(data)} bytes, at most {size_bytes_max} are allowed", value=name
-        )
+        raise InputError(f"has {len(data)} bytes, at most {size_bytes_max} are allowed", value=name)
     try:
         value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

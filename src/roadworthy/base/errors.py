@@ -17,6 +17,8 @@ Packages add subclasses for their own cases; they inherit the status of their br
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 __all__ = [
     "AccessError",
     "ConflictError",
@@ -50,6 +52,7 @@ class RoadworthyError(Exception):
         self.value = value
         self.todo = todo
 
+    @override
     def __str__(self) -> str:
         """Return one sentence for a log or a terminal."""
         named = f"{self.value}: {self.happened}" if self.value else self.happened

@@ -1,0 +1,1 @@
+"""Floor 2: releases, campaigns, and the installation in the vehicle."""

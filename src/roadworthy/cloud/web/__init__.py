@@ -1,0 +1,1 @@
+"""The pages: frozen views in, HTML out; no route, no store, no clock."""

@@ -1,0 +1,40 @@
+"""What the fleet core needs of a store."""
+
+from typing import Protocol
+
+from roadworthy.base.ids import VehicleKey, Vin
+from roadworthy.fleet.inventory import Vehicle
+
+__all__ = ["VehicleTable"]
+
+
+class VehicleTable(Protocol):
+    """Registered vehicles, by key."""
+
+    def get(self, key: VehicleKey) -> Vehicle | None:
+        """Return one vehicle, or None."""
+        ...
+
+    def by_vin(self, vin: Vin) -> Vehicle | None:
+        """Return the vehicle with this VIN, or None."""
+        ...
+
+    def put(self, vehicle: Vehicle) -> None:
+        """Insert or replace a vehicle."""
+        ...
+
+    def page(self, *, text: str = "", offset: int = 0, limit: int = 50) -> list[Vehicle]:
+        """Return vehicles in the order of their VIN; `text` is part of VIN, key or type."""
+        ...
+
+    def count(self, *, text: str = "") -> int:
+        """Return how many vehicles `page` would give without a limit."""
+        ...
+
+    def select(self, vehicle_types: tuple[str, ...]) -> list[tuple[VehicleKey, str]]:
+        """Return key and type of each vehicle that is not revoked; no types selects all."""
+        ...
+
+    def versions(self) -> list[tuple[str, str, int]]:
+        """Return how many ECUs run what: (hardware id, version, number of ECUs)."""
+        ...

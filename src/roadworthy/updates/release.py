@@ -1,0 +1,158 @@
+"""A release: the images that belong together, and which of them a vehicle needs.
+
+A release is drafted, signed by as many offline keys as the image repository's root asks for,
+and from then on never changed. What one vehicle gets follows from its own inventory: each
+ECU whose hardware id the release names and which does not run that image already.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from roadworthy.base.errors import ConflictError, InputError
+from roadworthy.base.ids import HardwareId, Sha256, parse_hardware_id, parse_sha256
+from roadworthy.fleet.inventory import EcuState
+from roadworthy.trust.targets import DeltaTarget, EcuTarget, ImageTarget
+
+__all__ = [
+    "Artifact",
+    "Delta",
+    "NewerInstalledError",
+    "Release",
+    "ReleaseState",
+    "check_artifacts",
+    "ecu_targets",
+]
+
+_ARTIFACTS_MAX = 200
+_TEXT_MAX = 64
+
+
+class ReleaseState(StrEnum):
+    """Draft may still be signed; signed may be offered."""
+
+    DRAFT = "draft"
+    SIGNED = "signed"
+
+
+class Artifact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One image of a release and the kind of ECU that it is for.
+
+    order: activation order within the vehicle, 0 first.
+    release_counter: grows with each release of this hardware id; an ECU refuses a lower one.
+    """
+
+    name: str
+    hardware_id: HardwareId
+    version: str
+    release_counter: int
+    sha256: Sha256
+    length_bytes: int
+    order: int = 0
+
+    def target(self) -> ImageTarget:
+        """Return the image as the signed metadata names it."""
+        return ImageTarget(
+            name=self.name,
+            length_bytes=self.length_bytes,
+            sha256=self.sha256,
+            hardware_id=self.hardware_id,
+            version=self.version,
+            release_counter=self.release_counter,
+        )
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """A patch between two images that the store holds."""
+
+    base_sha256: Sha256
+    target_sha256: Sha256
+    sha256: Sha256
+    length_bytes: int
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A set of artifacts under one name.
+
+    candidate: the image repository's next targets metadata with this release in it; what the
+        key holders sign. Empty once the release is signed.
+    candidate_version: the version of that metadata.
+    """
+
+    id: str
+    name: str
+    version: str
+    notes: str
+    artifacts: tuple[Artifact, ...]
+    state: ReleaseState
+    created_at: float
+    created_by: str
+    signed_at: float = 0.0
+    candidate: bytes = b""
+    candidate_version: int = 0
+
+
+class NewerInstalledError(ConflictError):
+    """An ECU already runs a later release than the one that would be offered."""
+
+    code = "newer-installed"
+    title = "A newer release is installed"
+
+
+def check_artifacts(artifacts: tuple[Artifact, ...]) -> None:
+    """Check what a person or program sent as the content of a release.
+
+    Raises:
+        InputError: empty, too many, two images for one hardware id, or a field out of range.
+    """
+    if not 1 <= len(artifacts) <= _ARTIFACTS_MAX:
+        raise InputError(f"must hold 1 to {_ARTIFACTS_MAX} artifacts", value="artifacts")
+    for name in ("hardware_id", "name"):
+        if len({getattr(artifact, name) for artifact in artifacts}) != len(artifacts):
+            raise InputError(f"names the same {name} twice", value="artifacts")
+    for artifact in artifacts:
+        parse_hardware_id(artifact.hardware_id)
+        parse_sha256(artifact.sha256)
+        if min(artifact.length_bytes - 1, artifact.release_counter, artifact.order) < 0:
+            raise InputError("has a negative number or no content", value=artifact.name)
+        if max(len(artifact.name), len(artifact.version)) > _TEXT_MAX:
+            raise InputError(f"is longer than {_TEXT_MAX} characters", value=artifact.name)
+
+
+def ecu_targets(
+    release: Release, ecus: Iterable[EcuState], deltas: Mapping[tuple[Sha256, Sha256], Delta]
+) -> tuple[EcuTarget, ...]:
+    """Return what the ECUs of one vehicle need of a release; empty when all run it already.
+
+    Args:
+        release: the signed release.
+        ecus: the vehicle's reported inventory.
+        deltas: by base hash and target hash.
+
+    Raises:
+        NewerInstalledError: an ECU runs a later release; its counter would refuse this one.
+    """
+    artifacts = {artifact.hardware_id: artifact for artifact in release.artifacts}
+    found = []
+    for ecu in ecus:
+        artifact = artifacts.get(ecu.hardware_id)
+        if artifact is None or artifact.sha256 == ecu.sha256:
+            continue
+        if ecu.release_counter > artifact.release_counter:
+            raise NewerInstalledError(
+                f"runs release counter {ecu.release_counter}, the release has "
+                f"{artifact.release_counter}",
+                value=ecu.serial,
+                todo="make a release with a higher counter",
+            )
+        delta = deltas.get((ecu.sha256, artifact.sha256))
+        found.append(
+            EcuTarget(
+                ecu_serial=ecu.serial,
+                image=artifact.target(),
+                delta=delta and DeltaTarget(delta.base_sha256, delta.sha256, delta.length_bytes),
+                order=artifact.order,
+            )
+        )
+    return tuple(found)

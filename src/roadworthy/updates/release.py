@@ -64,7 +64,10 @@ class Artifact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """A patch between two images that the store holds."""
+    """A patch between two images that the store holds.
+
+    length_bytes: 0 when no patch is smaller than the image itself; then there is none.
+    """
 
     base_sha256: Sha256
     target_sha256: Sha256
@@ -151,8 +154,12 @@ def ecu_targets(
             EcuTarget(
                 ecu_serial=ecu.serial,
                 image=artifact.target(),
-                delta=delta and DeltaTarget(delta.base_sha256, delta.sha256, delta.length_bytes),
+                delta=_delta_target(delta) if delta and delta.length_bytes else None,
                 order=artifact.order,
             )
         )
     return tuple(found)
+
+
+def _delta_target(delta: Delta) -> DeltaTarget:
+    return DeltaTarget(delta.base_sha256, delta.sha256, delta.length_bytes)

@@ -1,0 +1,310 @@
+"""The campaign engine: turns the core's decisions into offers, entries and notices.
+
+Every function here is one write on the tables. Any worker may run it at any time and may
+die at any time: a decision and its effect are in the store together or not at all.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from roadworthy.base.errors import ConflictError, NotFoundError
+from roadworthy.base.ids import VehicleKey
+from roadworthy.cloud.authority import Authority
+from roadworthy.cloud.ports import Tables
+from roadworthy.cloud.records import record
+from roadworthy.cloud.repositories import publish_offer, withdraw_offer
+from roadworthy.fleet.inventory import Vehicle
+from roadworthy.trust.targets import EcuTarget
+from roadworthy.updates.campaign import (
+    Aborted,
+    Campaign,
+    CampaignEvent,
+    CampaignState,
+    MarkSilent,
+    Member,
+    OfferNext,
+    Paused,
+    Resumed,
+    Started,
+    check_campaign,
+    decide,
+    fold,
+)
+from roadworthy.updates.gate import MemberStage, WaveCount
+from roadworthy.updates.release import NewerInstalledError, Release, ReleaseState, ecu_targets
+from roadworthy.updates.waves import assign_waves
+
+__all__ = [
+    "abort_campaign",
+    "campaign_or_error",
+    "create_campaign",
+    "pause_campaign",
+    "resume_campaign",
+    "running_campaigns",
+    "start_campaign",
+    "tick",
+    "wave_count",
+]
+
+OFFERS_PER_WRITE = 50
+_PAGE = 500
+
+
+def campaign_or_error(tables: Tables, campaign_id: str) -> Campaign:
+    """Return a campaign or raise NotFoundError."""
+    campaign = tables.campaigns.get(campaign_id)
+    if campaign is None:
+        raise NotFoundError("no such campaign", value=campaign_id, todo="list the campaigns")
+    return campaign
+
+
+def running_campaigns(tables: Tables) -> list[str]:
+    """Return the ids of campaigns that the engine has to look at."""
+    live = (CampaignState.RUNNING, CampaignState.PAUSED)
+    return [
+        campaign.id for campaign in tables.campaigns.page(limit=_PAGE) if campaign.state in live
+    ]
+
+
+def wave_count(tables: Tables, campaign: Campaign) -> WaveCount:
+    """Return the counts of the campaign's current wave."""
+    stages = tables.campaigns.counts(campaign.id).get(campaign.wave, {})
+    return WaveCount(stages, forgiven=campaign.waves[campaign.wave].forgiven)
+
+
+def create_campaign(tables: Tables, campaign: Campaign, *, now: datetime) -> Campaign:
+    """Store a new campaign as a draft; the same one again is fine.
+
+    Raises:
+        NotFoundError, ConflictError: no such release, not signed, or the id is taken.
+    """
+    check_campaign(campaign)
+    known = tables.campaigns.get(campaign.id)
+    if known is not None:
+        if (known.release_id, known.name) == (campaign.release_id, campaign.name):
+            return known
+        raise ConflictError("exists already", value=campaign.id, todo="take another id")
+    _signed_release(tables, campaign.release_id)
+    tables.campaigns.put(campaign)
+    data = {
+        "release": campaign.release_id,
+        "waves": [wave.name for wave in campaign.waves],
+        "failure_share_max_percent": round(campaign.gate.failure_share_max * 100),
+    }
+    _note(tables, campaign, "campaign-created", campaign.created_by, data, now)
+    return campaign
+
+
+def start_campaign(tables: Tables, campaign_id: str, *, actor: str, now: datetime) -> Campaign:
+    """Give each selected vehicle its wave and let the first wave begin.
+
+    Raises:
+        ConflictError: not a draft, or no vehicle matches.
+    """
+    campaign = campaign_or_error(tables, campaign_id)
+    _signed_release(tables, campaign.release_id)
+    selected = tables.vehicles.select(campaign.vehicle_types)
+    if not selected:
+        raise ConflictError(
+            "no vehicle matches",
+            value=campaign_id,
+            todo="check the vehicle types or enrol vehicles",
+        )
+    wave_of = assign_waves(campaign.id, campaign.waves, selected)
+    sizes = [0] * len(campaign.waves)
+    for wave in wave_of.values():
+        sizes[wave] += 1
+    started = _apply(
+        tables, campaign, Started(now.timestamp(), actor, tuple(sizes)), actor=actor, now=now
+    )
+    tables.campaigns.add_members([Member(campaign.id, key, wave) for key, wave in wave_of.items()])
+    return started
+
+
+def pause_campaign(
+    tables: Tables, campaign_id: str, *, actor: str, why: str, now: datetime
+) -> Campaign:
+    """Stop new offers; vehicles with an offer go on."""
+    campaign = campaign_or_error(tables, campaign_id)
+    return _apply(tables, campaign, Paused(now.timestamp(), actor, why), actor=actor, now=now)
+
+
+def resume_campaign(
+    tables: Tables, campaign_id: str, *, actor: str, why: str, now: datetime
+) -> Campaign:
+    """Go on and accept the failures of the current wave so far."""
+    campaign = campaign_or_error(tables, campaign_id)
+    failed = wave_count(tables, campaign).failed
+    event = Resumed(now.timestamp(), actor, why, forgiven=failed)
+    return _apply(tables, campaign, event, actor=actor, now=now)
+
+
+def abort_campaign(
+    tables: Tables, authority: Authority, campaign_id: str, *, actor: str, why: str, now: datetime
+) -> Campaign:
+    """End the campaign; withdraw every offer that has not been switched over."""
+    campaign = campaign_or_error(tables, campaign_id)
+    aborted = _apply(tables, campaign, Aborted(now.timestamp(), actor, why), actor=actor, now=now)
+    for member in tables.campaigns.in_progress(campaign_id):
+        if member.stage is not MemberStage.ACTIVATED:
+            withdraw_offer(tables.metadata, authority, member.vehicle, now=now)
+            _end(tables, member, MemberStage.WITHDRAWN, now)
+    while waiting := tables.campaigns.members(
+        campaign_id, stages=(MemberStage.WAITING,), limit=_PAGE
+    ):
+        for member in waiting:
+            _end(tables, member, MemberStage.WITHDRAWN, now)
+    return aborted
+
+
+def tick(
+    tables: Tables, authority: Authority, campaign_id: str, *, now: datetime
+) -> tuple[VehicleKey, ...]:
+    """Do what is due in one campaign; return the vehicles to notify once it is stored."""
+    campaign = campaign_or_error(tables, campaign_id)
+    last_ended_at = tables.campaigns.last_ended_at(campaign_id, campaign.wave)
+    effects = decide(
+        campaign,
+        wave_count(tables, campaign),
+        last_ended_at=last_ended_at,
+        now=now.timestamp(),
+    )
+    offered: list[VehicleKey] = []
+    for effect in effects:
+        match effect:
+            case OfferNext():
+                offered += _offer_next(tables, authority, campaign, effect, now)
+            case MarkSilent():
+                _mark_silent(tables, campaign, effect, now)
+            case _:
+                campaign = _apply(tables, campaign, effect, actor="engine", now=now)
+    return tuple(offered)
+
+
+def _offer_next(
+    tables: Tables, authority: Authority, campaign: Campaign, effect: OfferNext, now: datetime
+) -> list[VehicleKey]:
+    release = _signed_release(tables, campaign.release_id)
+    deltas = tables.releases.deltas([artifact.sha256 for artifact in release.artifacts])
+    limit = min(effect.limit, OFFERS_PER_WRITE)
+    offered = []
+    for member in tables.campaigns.waiting(campaign.id, effect.wave, limit):
+        vehicle = tables.vehicles.get(member.vehicle)
+        try:
+            targets = ecu_targets(release, vehicle.ecus, deltas) if vehicle else ()
+        except NewerInstalledError as error:
+            _fail(tables, member, error.code, str(error), now)
+            continue
+        problem = _why_not(vehicle, release)
+        if problem:
+            _fail(tables, member, *problem, now)
+        elif not targets:
+            _end(tables, member, MemberStage.CURRENT, now)
+        else:
+            _offer(tables, authority, campaign, member, targets, now)
+            offered.append(member.vehicle)
+    return offered
+
+
+def _offer(
+    tables: Tables,
+    authority: Authority,
+    campaign: Campaign,
+    member: Member,
+    targets: tuple[EcuTarget, ...],
+    now: datetime,
+) -> None:
+    offer = f"{campaign.id}.{member.vehicle}"
+    publish_offer(tables.metadata, authority, member.vehicle, offer, targets, now=now)
+    images = {target.image.sha256: target for target in targets}
+    offered = msgspec.structs.replace(
+        member,
+        stage=MemberStage.OFFERED,
+        offer=offer,
+        offered_at=now.timestamp(),
+        full_bytes=sum(target.image.length_bytes for target in images.values()),
+        delta_bytes=sum(
+            target.delta.length_bytes if target.delta else target.image.length_bytes
+            for target in images.values()
+        ),
+    )
+    tables.campaigns.put_member(offered)
+    record(
+        tables,
+        "offer",
+        actor="engine",
+        subjects=(f"vehicle/{member.vehicle}", f"campaign/{campaign.id}"),
+        data={
+            "offer": offer,
+            "release": campaign.release_id,
+            "ecus": {target.ecu_serial: target.image.sha256 for target in targets},
+        },
+        now=now,
+    )
+
+
+def _why_not(vehicle: Vehicle | None, release: Release) -> tuple[str, str] | None:
+    if vehicle is None or vehicle.revoked_at:
+        return "revoked", "the vehicle is not registered any more"
+    if not vehicle.ecus:
+        return "no-inventory", "the vehicle has never reported its ECUs"
+    wanted = {artifact.hardware_id for artifact in release.artifacts}
+    if wanted.isdisjoint(ecu.hardware_id for ecu in vehicle.ecus):
+        return "no-match", "no ECU of the vehicle is of a kind that the release is for"
+    return None
+
+
+def _mark_silent(tables: Tables, campaign: Campaign, effect: MarkSilent, now: datetime) -> None:
+    for member in tables.campaigns.silent(campaign.id, effect.since):
+        silent = msgspec.structs.replace(
+            member, code="silent", detail="took the offer and has not reported since"
+        )
+        _end(tables, silent, MemberStage.SILENT, now)
+        subjects = (f"vehicle/{member.vehicle}", f"campaign/{campaign.id}")
+        data = {"offer": member.offer}
+        record(tables, "vehicle-silent", actor="engine", subjects=subjects, data=data, now=now)
+
+
+def _fail(tables: Tables, member: Member, code: str, detail: str, now: datetime) -> None:
+    failed = msgspec.structs.replace(member, code=code, detail=detail)
+    _end(tables, failed, MemberStage.FAILED, now)
+    subjects = (f"vehicle/{member.vehicle}", f"campaign/{member.campaign_id}")
+    data = {"code": code, "detail": detail}
+    record(tables, "not-offered", actor="engine", subjects=subjects, data=data, now=now)
+
+
+def _end(tables: Tables, member: Member, stage: MemberStage, now: datetime) -> None:
+    tables.campaigns.put_member(
+        msgspec.structs.replace(member, stage=stage, ended_at=now.timestamp())
+    )
+
+
+def _apply(
+    tables: Tables, campaign: Campaign, event: CampaignEvent, *, actor: str, now: datetime
+) -> Campaign:
+    changed = fold(campaign, event)
+    tables.campaigns.put(changed)
+    data = {
+        name: value
+        for name, value in msgspec.to_builtins(event).items()
+        if isinstance(value, int | str | list) and name not in {"type", "by"}
+    }
+    _note(tables, campaign, str(event.__struct_config__.tag), actor, data, now)
+    return changed
+
+
+def _note(
+    tables: Tables, campaign: Campaign, kind: str, actor: str, data: dict[str, Any], now: datetime
+) -> None:
+    record(tables, kind, actor=actor, subjects=(f"campaign/{campaign.id}",), data=data, now=now)
+
+
+def _signed_release(tables: Tables, release_id: str) -> Release:
+    release = tables.releases.get(release_id)
+    if release is None:
+        raise NotFoundError("no such release", value=release_id, todo="list the releases")
+    if release.state is not ReleaseState.SIGNED:
+        raise ConflictError("is not signed yet", value=release_id, todo="collect its signatures")
+    return release

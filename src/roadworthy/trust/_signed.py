@@ -119,6 +119,7 @@ def _check_form(signed: Signed) -> None:
     elif isinstance(signed, Timestamp):
         _require(int, signed.snapshot_meta.version)
     elif isinstance(signed, Snapshot):
+        _require(int, signed.meta["targets.json"].version)
         _require(int, *(meta.version for meta in signed.meta.values()))
     elif isinstance(signed, Targets):
         _require(int, *(target.length for target in signed.targets.values()))

@@ -227,8 +227,6 @@ class TrustedRepository:
         new = self._read(data, Snapshot)
         self._check_listed(data, meta, new.signed)
         require_threshold(new, self._root.signed, "snapshot")
-        if "targets.json" not in new.signed.meta:
-            raise MixAndMatchError("lists no targets.json", value=f"{self.name} snapshot")
         self._check_snapshot_rollback(new.signed)
         self._check_expiry(new.signed, now)
         self._snapshot = new

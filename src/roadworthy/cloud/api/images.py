@@ -1,0 +1,43 @@
+"""`/api/v1/images`: upload an image; it is named by its own hash."""
+
+from typing import Any
+
+from litestar import Request, Router, get, put
+
+from roadworthy.base.errors import TrustError
+from roadworthy.base.ids import parse_sha256
+from roadworthy.cloud.api.schemas import ImageOut
+from roadworthy.cloud.desk import Desk
+
+__all__ = ["images"]
+
+_IMAGE_BYTES_MAX = 4 << 30
+
+
+class UploadHashError(TrustError):
+    """What arrived is not what the sender named."""
+
+    code = "upload-hash"
+    title = "Upload damaged"
+
+
+@put("/{sha256:str}", opt={"scope": "releases"}, request_max_body_size=_IMAGE_BYTES_MAX)
+async def upload(desk: Desk, request: Request[Any, Any, Any], sha256: str) -> ImageOut:
+    """Store the request's body if its SHA-256 is the one in the address."""
+    wanted = parse_sha256(sha256)
+    found = await desk.artifacts.put(request.stream())
+    if found != wanted:
+        raise UploadHashError(
+            f"has the hash {found}", value=wanted, todo="upload the file again; nothing was kept"
+        )
+    return ImageOut(sha256=found, length_bytes=await desk.artifacts.size(found))
+
+
+@get("/{sha256:str}")
+async def describe(desk: Desk, sha256: str) -> ImageOut:
+    """Return the length of an image that the server holds."""
+    wanted = parse_sha256(sha256)
+    return ImageOut(sha256=wanted, length_bytes=await desk.artifacts.size(wanted))
+
+
+images = Router("/images", route_handlers=[upload, describe], tags=["Images"])

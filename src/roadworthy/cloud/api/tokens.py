@@ -1,0 +1,75 @@
+"""`/api/v1/tokens`: make, list and revoke the tokens of people and programs."""
+
+from datetime import timedelta
+from typing import Any
+
+from litestar import Request, Router, delete, get, post
+
+from roadworthy.base.errors import InputError, NotFoundError
+from roadworthy.cloud.access import check_scopes, issue, require, revoke_token
+from roadworthy.cloud.api.guards import account_of
+from roadworthy.cloud.api.schemas import AccountOut, TokenIn, TokenOut
+from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.ports import Tables
+from roadworthy.cloud.records import record
+
+__all__ = ["tokens"]
+
+_DAYS_MAX = 730
+_SECRET_BYTES = 32
+_NAME_MAX = 80
+
+
+@post("/", opt={"scope": "tokens"})
+async def make(desk: Desk, request: Request[Any, Any, Any], data: TokenIn) -> TokenOut:
+    """Make a token; nobody can give scopes that it lacks itself."""
+    scopes, account, now = check_scopes(data.scopes), account_of(request), desk.now()
+    for scope in scopes:
+        require(account, scope)
+    if not 1 <= data.days <= _DAYS_MAX:
+        raise InputError(f"must be 1 to {_DAYS_MAX}", value="days")
+    if not 1 <= len(data.name) <= _NAME_MAX:
+        raise InputError(f"must have 1 to {_NAME_MAX} characters", value="name")
+    secret = desk.chance.token(_SECRET_BYTES)
+
+    def work(tables: Tables) -> str:
+        details = {"name": data.name, "scopes": list(scopes), "days": data.days}
+        subjects = (f"token/{data.name}",)
+        record(tables, "token-made", actor=account.name, subjects=subjects, data=details, now=now)
+        return issue(
+            tables.accounts,
+            secret=secret,
+            name=data.name,
+            kind="token",
+            scopes=scopes,
+            life=timedelta(days=data.days),
+            now=now,
+        )
+
+    return TokenOut(token=await desk.write(work), name=data.name, scopes=list(scopes))
+
+
+@get("/", opt={"scope": "tokens"})
+async def list_all(desk: Desk) -> list[AccountOut]:
+    """List tokens; the tokens themselves are not kept."""
+    return [AccountOut.of(account) for account in desk.tables().accounts.page("token")]
+
+
+@delete("/{token_id:str}", opt={"scope": "tokens"})
+async def revoke(desk: Desk, request: Request[Any, Any, Any], token_id: str) -> None:
+    """Take a token out of use at once."""
+    now, actor = desk.now(), account_of(request).name
+
+    def work(tables: Tables) -> None:
+        known = tables.accounts.get(token_id)
+        if known is None or known.kind != "token":
+            raise NotFoundError("no such token", value=token_id, todo="list the tokens")
+        revoke_token(tables.accounts, token_id)
+        subjects = (f"token/{known.name}",)
+        details = {"name": known.name}
+        record(tables, "token-revoked", actor=actor, subjects=subjects, data=details, now=now)
+
+    await desk.write(work)
+
+
+tokens = Router("/tokens", route_handlers=[make, list_all, revoke], tags=["Tokens"])

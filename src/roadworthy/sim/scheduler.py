@@ -143,9 +143,11 @@ class Mailbox(Generic[Item]):
             wake, self._wake = self._wake, None
             self._scheduler.call_later(0.0, lambda: wake(None))
 
-    def clear(self) -> None:
-        """Throw all items away."""
+    def drain(self) -> list[Item]:
+        """Take all items out."""
+        items = list(self._items)
         self._items.clear()
+        return items
 
     async def take(self, timeout_s: float) -> Item | None:
         """Return the next item, or None when none came in time."""

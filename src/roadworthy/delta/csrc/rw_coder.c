@@ -1,0 +1,179 @@
+/* Range coder, adaptive slots, logistic mixing, numbers. */
+#include <string.h>
+
+#include "rw_engine.h"
+#include "rw_sink.h"
+
+#define P_HALF (1u << 31)
+#define COUNT_MAX 30
+
+/* A slot: probability (20 bits), count (5 bits), check of its context (7 bits). */
+#define SLOT_COUNT(s) ((s) >> 7 & 31)
+#define SLOT_CHECK(s) ((s) & 127)
+
+static uint32_t next_byte(rw_engine *e)
+{
+    if (e->input_used < e->input_length)
+        return e->input[e->input_used++];
+    return 0;
+}
+
+static int read_bit(rw_engine *e, uint32_t p1)
+{
+    uint32_t bound = (e->range >> 16) * p1;
+    int bit = e->code < bound;
+
+    if (bit) {
+        e->range = bound;
+    } else {
+        e->code -= bound;
+        e->range -= bound;
+    }
+    while (e->range < (1u << 24)) {
+        e->range <<= 8;
+        e->code = e->code << 8 | next_byte(e);
+    }
+    return bit;
+}
+
+int rw_code_bit(rw_view *view, uint32_t p1, int bit)
+{
+    if (view->sink == 0)
+        return read_bit(view->engine, p1);
+    rw_sink_bit(view->sink, p1, bit);
+    return bit;
+}
+
+uint32_t rw_code_raw(rw_view *view, uint32_t value, uint32_t bits)
+{
+    uint32_t out = 0;
+
+    while (bits-- > 0)
+        out = out << 1 | (uint32_t)rw_code_bit(view, 32768, (int)(value >> bits & 1));
+    return out;
+}
+
+/* Two places for every context; the one seen less often gives way to a new context. */
+static uint32_t *find_slot(rw_view *view, uint32_t hash)
+{
+    uint32_t count = view->engine->header.slot_count;
+    uint32_t i = (uint32_t)((uint64_t)hash * count >> 32);
+    uint32_t *a = view->slots + i, *b = view->slots + (i ^ 1), check = hash & 127;
+
+    if (SLOT_CHECK(*a) == check)
+        return a;
+    if (SLOT_CHECK(*b) == check)
+        return b;
+    if (SLOT_COUNT(*b) < SLOT_COUNT(*a))
+        a = b;
+    *a = P_HALF | check;
+    return a;
+}
+
+static void train_slot(uint32_t *slot, int bit)
+{
+    static const uint16_t rate[32] = {683, 410, 293, 228, 186, 158, 137, 120, 108, 98, 89,
+                                      82,  76,  71,  66,  62,  59,  55,  53,  50,  48, 46,
+                                      44,  42,  40,  39,  37,  36,  35,  33,  32,  31};
+    uint32_t n = SLOT_COUNT(*slot), check = SLOT_CHECK(*slot);
+    int32_t p = (int32_t)(*slot >> 12);
+
+    p += (((bit ? 0xfffff : 0) - p) * (int32_t)rate[n]) >> 10;
+    if (n < COUNT_MAX)
+        n++;
+    *slot = (uint32_t)p << 12 | n << 7 | check;
+}
+
+void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash)
+{
+    if (mix->count < RW_INPUTS - 1)
+        mix->slot[mix->count++] = find_slot(view, hash);
+}
+
+static int32_t dot(const int32_t *weights, const rw_mix *mix)
+{
+    int32_t sum = 0;
+    int i;
+
+    for (i = 0; i < RW_INPUTS; i++)
+        sum += (weights[i] * mix->input[i]) >> 8;
+    sum >>= 8;
+    if (sum > RW_STRETCH_MAX)
+        return RW_STRETCH_MAX;
+    return sum < -RW_STRETCH_MAX ? -RW_STRETCH_MAX : sum;
+}
+
+static void train_weights(int32_t *weights, const rw_mix *mix, int32_t x, int bit)
+{
+    int32_t error = (bit ? 65535 : 0) - (int32_t)rw_squash(x);
+    int i;
+
+    for (i = 0; i < RW_INPUTS; i++) {
+        int32_t w = weights[i] + ((mix->input[i] * (error >> 2) + (1 << 13)) >> 14);
+
+        if (w > RW_WEIGHT_MAX)
+            w = RW_WEIGHT_MAX;
+        weights[i] = w < -RW_WEIGHT_MAX ? -RW_WEIGHT_MAX : w;
+    }
+}
+
+int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit)
+{
+    int32_t *a = view->weights + (set_a % RW_WEIGHT_SETS) * RW_INPUTS;
+    int32_t *b = view->weights + (set_b % RW_WEIGHT_SETS) * RW_INPUTS;
+    int32_t x, y;
+    uint32_t p, i;
+
+    for (i = 0; i < mix->count; i++)
+        mix->input[i] = rw_stretch(*mix->slot[i] >> 16);
+    for (; i < RW_INPUTS - 1; i++)
+        mix->input[i] = 0;
+    mix->input[RW_INPUTS - 1] = 256;
+    x = dot(a, mix);
+    y = dot(b, mix);
+    p = rw_squash((x + y) / 2);
+    p = p < 1 ? 1 : p > 65535 ? 65535 : p;
+    bit = rw_code_bit(view, p, bit);
+    train_weights(a, mix, x, bit);
+    train_weights(b, mix, y, bit);
+    for (i = 0; i < mix->count; i++)
+        train_slot(mix->slot[i], bit);
+    return bit;
+}
+
+/* One bit of a number: its place `node`, and two contexts of which one may be 0. */
+static int number_bit(rw_view *view, uint32_t field, uint32_t context, uint32_t node, int bit)
+{
+    rw_mix mix = {0};
+    const uint32_t *last = view->engine->number_history;
+
+    rw_mix_add(view, &mix, rw_hash(0x100 + field, node));
+    rw_mix_add(view, &mix, rw_hash(0x200 + field, node + 4096 * context));
+    rw_mix_add(view, &mix, rw_hash(0x300 + field, node + 4096 * last[field & 3]));
+    rw_mix_add(view, &mix,
+               rw_hash(0x400 + field, node + 4096 * (last[0] + 64 * last[1] + 4096 * last[2])));
+    return rw_mix_code(view, &mix, 250, 251, bit);
+}
+
+/* Elias-gamma with modelled bits: the length in unary, then the bits below the first one. */
+uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value)
+{
+    uint32_t bits = rw_log2(value + 1), n = 0, node = 1, out = 1, i;
+
+    if (value == 0xffffffffu)
+        bits = 31; /* out of range for an encoder; never asked for */
+    while (n < 31 && number_bit(view, field, context, n, n < bits))
+        n++;
+    for (i = n; i-- > 0;) {
+        int bit = (int)((value + 1) >> i & 1);
+
+        if (i + 4 > n || i < 2)
+            bit = number_bit(view, field, context, 64 + n * 64 + (i < 2 && i + 4 <= n ? 32 + i : node), bit);
+        else
+            bit = (int)rw_code_raw(view, (uint32_t)bit, 1);
+        node = (node << 1 | (uint32_t)bit) & 31;
+        out = out << 1 | (uint32_t)bit;
+    }
+    view->engine->number_history[field & 3] = n;
+    return out - 1;
+}

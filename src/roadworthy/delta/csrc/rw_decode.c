@@ -1,0 +1,330 @@
+#include "rw_decode.h"
+
+#include <string.h>
+
+static int fail(rw_engine *e, int status)
+{
+    e->status = status;
+    return status;
+}
+
+int rw_decoder_begin(void *workspace, uint32_t size)
+{
+    rw_engine *e = workspace;
+
+    if (size < sizeof *e)
+        return RW_NO_MEMORY;
+    memset(e, 0, sizeof *e);
+    e->workspace_size = size;
+    return RW_OK;
+}
+
+uint32_t rw_decoder_patch_length(const void *workspace)
+{
+    const rw_engine *e = workspace;
+
+    return e->phase == RW_PHASE_HEADER ? 0 : RW_HEADER_SIZE + e->header.payload_length;
+}
+
+uint32_t rw_decoder_journal_size(const void *workspace)
+{
+    const rw_engine *e = workspace;
+
+    return e->phase == RW_PHASE_HEADER ? (uint32_t)sizeof *e : rw_workspace_size(&e->header);
+}
+
+static int state_in_range(const rw_engine *e)
+{
+    uint32_t side, total = RW_HEADER_SIZE + e->header.payload_length;
+
+    if (e->input_length > RW_INPUT_BUFFER || e->input_used > e->input_length)
+        return 0;
+    if (e->phase > RW_PHASE_END || e->status > 0 || e->fed > total)
+        return 0;
+    for (side = 0; side < 2; side++)
+        if (e->segment_count[side] > RW_SEGMENTS)
+            return 0;
+    if (e->phase == RW_PHASE_BASE && e->counter > e->header.base_length)
+        return 0;
+    if (e->phase == RW_PHASE_COVERS && e->counter > e->header.cover_count)
+        return 0;
+    return e->position <= e->header.target_length && e->unit_length <= 8 && e->unit_used <= e->unit_length;
+}
+
+static int covers_in_range(const rw_view *view)
+{
+    const rw_header *h = &view->engine->header;
+    uint32_t count = view->engine->phase == RW_PHASE_COVERS ? view->engine->counter : h->cover_count, end = 0, i;
+
+    if (h->backend == RW_BACKEND_STORED || view->engine->phase < RW_PHASE_COVERS)
+        return 1;
+    for (i = 0; i < count; i++) {
+        const rw_cover *c = view->covers + i;
+
+        if (c->target < end || c->target > h->target_length || c->length > h->target_length - c->target)
+            return 0;
+        if (c->base > h->base_length || c->length > h->base_length - c->base)
+            return 0;
+        if (view->engine->phase > RW_PHASE_SORT && view->by_base[i] >= h->cover_count)
+            return 0;
+        end = c->target + c->length;
+    }
+    return 1;
+}
+
+static int weights_in_range(const rw_view *view)
+{
+    const rw_header *h = &view->engine->header;
+    uint32_t i;
+
+    for (i = 0; h->backend != RW_BACKEND_STORED && i < RW_WEIGHT_SETS * RW_INPUTS; i++)
+        if (view->weights[i] > RW_WEIGHT_MAX || view->weights[i] < -RW_WEIGHT_MAX)
+            return 0;
+    return 1;
+}
+
+int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size)
+{
+    rw_engine *e = workspace;
+    uint8_t bytes[RW_HEADER_SIZE];
+    rw_header checked;
+    rw_view view = {0};
+
+    if (size < sizeof *e || journal_size < sizeof *e || journal_size > size)
+        return RW_BAD_JOURNAL;
+    e->workspace_size = size;
+    if (e->phase == RW_PHASE_HEADER)
+        return e->input_length <= RW_HEADER_SIZE && e->status <= 0 && e->fed == e->input_length ? RW_OK : RW_BAD_JOURNAL;
+    rw_header_write(&e->header, bytes);
+    if (rw_header_read(&checked, bytes) != RW_OK || rw_workspace_size(&checked) != journal_size)
+        return RW_BAD_JOURNAL;
+    rw_layout(&view, e);
+    return state_in_range(e) && covers_in_range(&view) && weights_in_range(&view) ? RW_OK : RW_BAD_JOURNAL;
+}
+
+static int read_header(rw_engine *e)
+{
+    int status;
+
+    if (e->input_length < RW_HEADER_SIZE)
+        return RW_NEED_INPUT;
+    status = rw_header_read(&e->header, e->input);
+    if (status != RW_OK)
+        return fail(e, status);
+    if (rw_workspace_size(&e->header) > e->workspace_size)
+        return fail(e, RW_NO_MEMORY);
+    e->input_length = e->input_used = 0;
+    rw_sha256_init(&e->sha);
+    e->counter = 0;
+    e->phase = RW_PHASE_BASE;
+    return RW_OK;
+}
+
+/* The whole base is hashed before anything is written. */
+static int check_base(rw_view *view)
+{
+    rw_engine *e = view->engine;
+    uint8_t digest[32];
+
+    while (e->counter < e->header.base_length) {
+        uint32_t length = e->header.base_length - e->counter;
+
+        if (length > RW_LINE_SIZE)
+            length = RW_LINE_SIZE;
+        if (view->source->read_base(view->source->user, e->counter, e->line[0], length) != 0)
+            return fail(e, RW_CALLBACK);
+        rw_sha256_update(&e->sha, e->line[0], length);
+        e->counter += length;
+    }
+    rw_sha256_digest(&e->sha, digest);
+    if (memcmp(digest, e->header.base_sha256, 32) != 0)
+        return fail(e, RW_WRONG_BASE);
+    rw_sha256_init(&e->sha);
+    e->counter = 0;
+    memset(e->line_tag, 0, sizeof e->line_tag);
+    rw_engine_reset(view);
+    e->phase = RW_PHASE_START;
+    return RW_OK;
+}
+
+static void start_coder(rw_engine *e)
+{
+    uint32_t i;
+
+    e->range = 0xffffffffu;
+    for (i = 0; i < 4; i++)
+        e->code = e->code << 8 | (e->input_used < e->input_length ? e->input[e->input_used++] : 0);
+    e->phase = e->header.backend == RW_BACKEND_STORED ? RW_PHASE_TARGET : RW_PHASE_PARAMETERS;
+}
+
+static int prepare(rw_view *view)
+{
+    rw_engine *e = view->engine;
+
+    switch (e->phase) {
+    case RW_PHASE_BASE:
+        return check_base(view);
+    case RW_PHASE_START:
+        start_coder(e);
+        return RW_OK;
+    case RW_PHASE_PARAMETERS:
+        rw_code_parameters(view);
+        e->phase = RW_PHASE_COVERS;
+        return RW_OK;
+    case RW_PHASE_COVERS:
+        if (e->counter < e->header.cover_count)
+            return rw_code_cover(view) == RW_OK ? RW_OK : fail(e, RW_MALFORMED);
+        e->phase = RW_PHASE_SORT;
+        return RW_OK;
+    default:
+        rw_sort_covers(view);
+        e->phase = RW_PHASE_TARGET;
+        return RW_OK;
+    }
+}
+
+/* After the last byte of a step: its hash; after the last byte of all: the end. */
+static int close_step(rw_view *view)
+{
+    rw_engine *e = view->engine;
+    uint8_t digest[32];
+
+    if (!rw_code_hash(view))
+        return fail(e, RW_MISMATCH);
+    e->steps++;
+    if (e->position < e->header.target_length)
+        return RW_STEP;
+    rw_sha256_digest(&e->sha, digest);
+    if (memcmp(digest, e->header.target_sha256, 32) != 0)
+        return fail(e, RW_MISMATCH);
+    e->phase = RW_PHASE_END;
+    return RW_DONE;
+}
+
+static int at_step_end(const rw_engine *e)
+{
+    uint32_t mask = (1u << e->header.step_bits) - 1;
+
+    if (e->position == e->header.target_length)
+        return 1;
+    return (e->position & mask) == 0 && e->position >> e->header.step_bits != e->steps;
+}
+
+static int make_byte(rw_view *view, uint8_t *out)
+{
+    rw_engine *e = view->engine;
+
+    if (e->header.backend == RW_BACKEND_STORED) {
+        *out = (uint8_t)rw_code_raw(view, 0, 8);
+        e->position++;
+    } else {
+        *out = rw_step(view, 0);
+    }
+    rw_sha256_update(&e->sha, out, 1);
+    return e->status < 0 ? e->status : RW_OK;
+}
+
+/* Moves patch bytes into the buffer; 1 when the next symbol can't starve. */
+static int refill(rw_engine *e, const uint8_t **in, uint32_t *left)
+{
+    uint32_t total = e->phase == RW_PHASE_HEADER ? RW_HEADER_SIZE : RW_HEADER_SIZE + e->header.payload_length;
+    uint32_t room, wanted = total - e->fed;
+
+    if (e->input_length - e->input_used >= RW_SYMBOL_MAX)
+        return 1;
+    memmove(e->input, e->input + e->input_used, e->input_length - e->input_used);
+    e->input_length -= e->input_used;
+    e->input_used = 0;
+    room = RW_INPUT_BUFFER - e->input_length;
+    if (wanted > room)
+        wanted = room;
+    if (wanted > *left)
+        wanted = *left;
+    if (wanted > 0)
+        memcpy(e->input + e->input_length, *in, wanted);
+    e->input_length += wanted;
+    e->fed += wanted;
+    *in += wanted;
+    *left -= wanted;
+    return e->input_length >= RW_SYMBOL_MAX || e->fed == total;
+}
+
+static int run(rw_view *view, const uint8_t **in, uint32_t *left, uint8_t *out, uint32_t room, uint32_t *made)
+{
+    rw_engine *e = view->engine;
+    int status = RW_OK;
+
+    while (status == RW_OK) {
+        if (e->phase == RW_PHASE_END)
+            return *left > 0 ? fail(e, RW_MALFORMED) : RW_DONE;
+        if (!refill(e, in, left))
+            return RW_NEED_INPUT;
+        if (e->phase == RW_PHASE_HEADER) {
+            status = read_header(e);
+            if (status == RW_OK)
+                rw_layout(view, e);
+        } else if (e->phase != RW_PHASE_TARGET) {
+            status = prepare(view);
+        } else if (at_step_end(e)) {
+            status = close_step(view);
+        } else if (*made == room) {
+            return RW_OUTPUT_FULL;
+        } else {
+            status = make_byte(view, out + *made);
+            *made += status == RW_OK;
+        }
+    }
+    return status;
+}
+
+int rw_decoder_run(void *workspace, const rw_source *source, const uint8_t *in, uint32_t *in_length,
+                   uint8_t *out, uint32_t *out_length)
+{
+    rw_engine *e = workspace;
+    rw_view view = {0};
+    uint32_t left = *in_length, room = *out_length, made = 0;
+    int status = e->status;
+
+    if (status == RW_OK) {
+        view.engine = e;
+        view.source = source;
+        if (e->phase != RW_PHASE_HEADER)
+            rw_layout(&view, e);
+        status = run(&view, &in, &left, out, room, &made);
+    }
+    *in_length -= left;
+    *out_length = made;
+    return status;
+}
+
+int rw_apply(void *workspace, const rw_io *io)
+{
+    rw_source source;
+    const rw_engine *engine = workspace;
+    uint8_t in[64], out[256];
+    uint32_t have = 0;
+    int32_t got;
+    int status;
+
+    source.user = io->user;
+    source.read_base = io->read_base;
+    for (;;) {
+        uint32_t given = have, made = sizeof out;
+
+        status = rw_decoder_run(workspace, &source, in, &given, out, &made);
+        have = 0;
+        if (made > 0 && io->write(io->user, out, made) != 0)
+            return RW_CALLBACK;
+        if (status == RW_STEP && io->journal != 0
+            && io->journal(io->user, workspace, rw_decoder_journal_size(workspace)) != 0)
+            return RW_CALLBACK;
+        if (status < 0 || status == RW_DONE)
+            return status;
+        if (status != RW_NEED_INPUT)
+            continue;
+        got = io->read_patch(io->user, engine->fed, in, sizeof in);
+        if (got <= 0 || got > (int32_t)sizeof in)
+            return got == 0 ? RW_NEED_INPUT : RW_CALLBACK;
+        have = (uint32_t)got;
+    }
+}

@@ -1,0 +1,48 @@
+/* The decoder, for a bootloader or any other program. C99, no malloc, no I/O of its own.
+ *
+ * Files it needs: rw_decode.c rw_format.c rw_engine.c rw_walk.c rw_cover.c rw_predict*.c
+ * rw_coder.c rw_math.c rw_sha256.c (built with RW_DECODER_ONLY, which leaves the encoder out).
+ *
+ * Two ways to drive it:
+ *   rw_decoder_run   push: give patch bytes, take target bytes, stop anywhere;
+ *   rw_apply         pull: four callbacks, returns when the target is whole or nothing is left.
+ *
+ * The workspace is the whole state. Save its first rw_decoder_journal_size() bytes and give
+ * them to rw_decoder_resume() to go on; or save only the number of target bytes that are
+ * safely written, start again from the first patch byte and skip as many bytes of output.
+ */
+#ifndef RW_DECODE_H
+#define RW_DECODE_H
+
+#include "rw_engine.h"
+
+/* Starts a patch. `workspace` is aligned to 8 bytes and at least RW_WORKSPACE_MIN long. */
+#define RW_WORKSPACE_MIN ((uint32_t)sizeof(rw_engine))
+int rw_decoder_begin(void *workspace, uint32_t size);
+
+/* Goes on from a journal that was copied into `workspace`; checks all of it that is an index. */
+int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size);
+uint32_t rw_decoder_journal_size(const void *workspace);
+
+/* Takes patch bytes from `in` and puts target bytes into `out`; the lengths hold how many there
+ * are and are set to how many were used. Returns RW_NEED_INPUT, RW_OUTPUT_FULL, RW_STEP (a step
+ * is whole and its hash right: the moment to journal), RW_DONE or an error, which stays. */
+int rw_decoder_run(void *workspace, const rw_source *source, const uint8_t *in, uint32_t *in_length,
+                   uint8_t *out, uint32_t *out_length);
+
+/* Length of the whole patch, 0 while the header is not read. */
+uint32_t rw_decoder_patch_length(const void *workspace);
+
+typedef struct {
+    void *user;
+    int (*read_base)(void *user, uint32_t offset, uint8_t *out, uint32_t length);
+    /* Bytes read from this offset, 0 when there are none for now, below 0 on failure. */
+    int32_t (*read_patch)(void *user, uint32_t offset, uint8_t *out, uint32_t length);
+    int (*write)(void *user, const uint8_t *data, uint32_t length);
+    int (*journal)(void *user, const uint8_t *state, uint32_t length); /* may be 0 */
+} rw_io;
+
+/* Returns RW_DONE, RW_NEED_INPUT (call again when there is more) or an error. */
+int rw_apply(void *workspace, const rw_io *io);
+
+#endif

@@ -1,0 +1,207 @@
+#include "rw_encode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rw_match.h"
+#include "rw_sink.h"
+
+#define IMAGE_MAX 0x70000000u
+
+typedef struct {
+    const rw_encode_job *job;
+    rw_cover *covers;
+    uint32_t cover_count;
+    rw_header header;
+} plan_t;
+
+static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
+{
+    const rw_encode_job *job = user;
+
+    memcpy(out, job->base + offset, length);
+    return 0;
+}
+
+static void hash(const uint8_t *data, uint32_t length, uint8_t digest[32])
+{
+    rw_sha256 sha;
+
+    rw_sha256_init(&sha);
+    rw_sha256_update(&sha, data, length);
+    rw_sha256_digest(&sha, digest);
+}
+
+static void describe(plan_t *plan, uint8_t backend)
+{
+    const rw_encode_job *job = plan->job;
+    rw_header *h = &plan->header;
+
+    memset(h, 0, sizeof *h);
+    h->version = RW_FORMAT_VERSION;
+    h->backend = backend;
+    h->ram_class = job->ram_class;
+    h->arch = job->arch;
+    h->step_bits = job->step_bits;
+    h->base_length = job->base_length;
+    h->target_length = job->target_length;
+    h->slot_count = 2;
+    hash(job->base, job->base_length, h->base_sha256);
+    hash(job->target, job->target_length, h->target_sha256);
+}
+
+static uint32_t bits_for(uint32_t n, uint32_t most)
+{
+    uint32_t bits = rw_log2(n) + 1;
+
+    return bits < most ? bits : most;
+}
+
+/* Keeps the longest `most` covers. */
+static void limit_covers(plan_t *plan, uint32_t most)
+{
+    uint32_t shortest = 4, kept, i;
+
+    while (plan->cover_count > most) {
+        shortest += 1 + shortest / 8;
+        for (i = 0, kept = 0; i < plan->cover_count; i++)
+            if (plan->covers[i].length >= shortest)
+                plan->covers[kept++] = plan->covers[i];
+        plan->cover_count = kept;
+    }
+}
+
+/* Shares the memory of the class among covers, memo, history and model slots. */
+static void size_tables(plan_t *plan)
+{
+    static const uint8_t memo_bits[RW_RAM_CLASSES] = {9, 12, 16};
+    static const uint8_t window_bits[RW_RAM_CLASSES] = {11, 14, 18};
+    static const uint8_t index_bits[RW_RAM_CLASSES] = {9, 12, 17};
+    rw_header *h = &plan->header;
+    uint32_t class = h->ram_class, room = rw_class_size(class), need = h->target_length;
+    uint64_t wanted = (uint64_t)need * 16 + 16384;
+
+    limit_covers(plan, room / 48);
+    h->cover_count = plan->cover_count;
+    h->memo_bits = h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);
+    h->window_bits = (uint8_t)bits_for(need + 64, window_bits[class]);
+    h->index_bits = (uint8_t)bits_for(need + 64, index_bits[class]);
+    h->slot_count = 2;
+    room -= rw_workspace_size(h);
+    room = (room / 4 + 2) & ~1u;
+    if (room > 1u << 20)
+        room = 1u << 20;
+    h->slot_count = wanted < room ? (uint32_t)wanted & ~1u : room;
+    while (rw_workspace_size(h) > rw_class_size(class))
+        h->slot_count -= 2;
+}
+
+static int code_target(rw_view *view, const rw_encode_job *job)
+{
+    rw_engine *e = view->engine;
+    uint32_t mask = (1u << job->step_bits) - 1, i;
+
+    for (i = 0; i < job->target_length; i++) {
+        if (i > 0 && (i & mask) == 0) {
+            rw_code_hash(view);
+            if (job->progress != 0
+                && job->progress(job->user, 400 + (uint32_t)((uint64_t)i * 600 / job->target_length)) != 0)
+                return RW_CALLBACK;
+        }
+        if (e->header.backend == RW_BACKEND_STORED)
+            rw_code_raw(view, job->target[i], 8);
+        else
+            rw_step(view, job->target[i]);
+        rw_sha256_update(&e->sha, job->target + i, 1);
+    }
+    rw_code_hash(view);
+    return view->sink->failed ? RW_NO_MEMORY : RW_OK;
+}
+
+static void code_covers(rw_view *view, const plan_t *plan)
+{
+    uint32_t i;
+
+    for (i = 0; i < plan->cover_count; i++) {
+        view->covers[i] = plan->covers[i];
+        rw_code_cover(view);
+    }
+    rw_sort_covers(view);
+}
+
+static int code_all(const plan_t *plan, rw_engine *engine, rw_sink *sink)
+{
+    rw_source source = {(void *)plan->job, read_base};
+    rw_view view = {0};
+
+    engine->header = plan->header;
+    view.source = &source;
+    view.sink = sink;
+    rw_layout(&view, engine);
+    rw_engine_reset(&view);
+    rw_sha256_init(&engine->sha);
+    if (plan->header.backend != RW_BACKEND_STORED) {
+        rw_code_parameters(&view);
+        code_covers(&view, plan);
+    }
+    return code_target(&view, plan->job);
+}
+
+/* Codes the target by the plan into a fresh patch. */
+static int make_patch(plan_t *plan, uint8_t **patch, uint32_t *length)
+{
+    uint32_t room = plan->job->target_length + plan->job->target_length / 8 + 65536;
+    uint8_t *out = malloc(RW_HEADER_SIZE + (size_t)room);
+    rw_engine *engine = calloc(1, rw_workspace_size(&plan->header));
+    rw_sink sink;
+    int status = RW_NO_MEMORY;
+
+    if (out != 0 && engine != 0) {
+        rw_sink_init(&sink, out + RW_HEADER_SIZE - 1, room);
+        status = code_all(plan, engine, &sink);
+    }
+    free(engine);
+    if (status != RW_OK) {
+        free(out);
+        return status;
+    }
+    rw_sink_finish(&sink);
+    plan->header.payload_length = sink.length > 0 ? sink.length - 1 : 0;
+    rw_header_write(&plan->header, out);
+    *patch = out;
+    *length = RW_HEADER_SIZE + plan->header.payload_length;
+    return RW_OK;
+}
+
+static int plan_covers(plan_t *plan)
+{
+    const rw_encode_job *job = plan->job;
+    rw_match_job match = {job->base, job->target, job->base, job->target, job->base_length, job->target_length, 28 * 32, 180};
+    int32_t count = rw_match(&match, &plan->covers);
+
+    plan->cover_count = count > 0 ? (uint32_t)count : 0;
+    return count < 0 ? RW_NO_MEMORY : RW_OK;
+}
+
+int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
+{
+    plan_t plan = {job, 0, 0, {0}};
+    int status;
+
+    *patch = 0;
+    if (job->base_length > IMAGE_MAX || job->target_length > IMAGE_MAX
+        || job->ram_class >= RW_RAM_CLASSES || job->arch > RW_ARCH_LAST)
+        return RW_UNSUPPORTED;
+    describe(&plan, RW_BACKEND_MIXING);
+    status = plan_covers(&plan);
+    if (status == RW_OK) {
+        size_tables(&plan);
+        status = make_patch(&plan, patch, length);
+    }
+    free(plan.covers);
+    if (status != RW_OK || *length <= RW_HEADER_SIZE + job->target_length)
+        return status;
+    free(*patch);
+    describe(&plan, RW_BACKEND_STORED);
+    return make_patch(&plan, patch, length);
+}

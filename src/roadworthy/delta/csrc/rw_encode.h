@@ -1,0 +1,20 @@
+/* The encoder: makes a patch. Uses malloc; never linked into a bootloader. */
+#ifndef RW_ENCODE_H
+#define RW_ENCODE_H
+
+#include "rw_engine.h"
+
+typedef struct {
+    const uint8_t *base, *target;
+    uint32_t base_length, target_length;
+    uint8_t ram_class, arch, step_bits;
+    /* Called now and then with the share done, 0..1000; not 0 stops the work. May be 0. */
+    int (*progress)(void *user, uint32_t permille);
+    void *user;
+} rw_encode_job;
+
+/* Fills *patch (malloc, for the caller to free) and *length. Returns RW_OK, RW_NO_MEMORY,
+ * RW_UNSUPPORTED (images too large) or RW_CALLBACK (stopped). */
+int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length);
+
+#endif

@@ -1,0 +1,150 @@
+/* The engine: one walk over the target that is both the encoder and the decoder.
+ *
+ * Encoder and decoder call rw_step once per target byte. Every choice is a binary decision
+ * that goes through rw_code_bit; with a sink the decision is written, without one it is read.
+ * So the two sides can't drift apart.
+ *
+ * All state is inside the workspace and holds no pointer: a copy of the workspace is a journal
+ * from which another run goes on, after a power cut or on another machine of the same byte
+ * order. rw_view holds the pointers of one run.
+ */
+#ifndef RW_ENGINE_H
+#define RW_ENGINE_H
+
+#include <stdint.h>
+
+#include "rw_format.h"
+#include "rw_math.h"
+#include "rw_sha256.h"
+
+#define RW_INPUTS 16        /* inputs of the mixer, the last one is its bias */
+#define RW_WEIGHT_SETS 256
+#define RW_WEIGHT_MAX 0x7ffff
+#define RW_INPUT_BUFFER 256 /* patch bytes held back so that one symbol never starves */
+#define RW_SYMBOL_MAX 136   /* more than any one symbol can take */
+#define RW_LINE_SIZE 256
+#define RW_LINES 4
+#define RW_HASH_BYTES 8     /* of the running hash, after every step */
+#define RW_SEGMENTS 8
+
+typedef struct {
+    uint32_t target, base, length;
+} rw_cover;
+
+/* A run of base bytes and of target bytes that the loader puts at an address. */
+typedef struct {
+    uint32_t offset, address, length;
+} rw_segment;
+
+typedef struct {
+    uint32_t key, value;
+} rw_memo;
+
+enum rw_phase {
+    RW_PHASE_HEADER,
+    RW_PHASE_BASE,
+    RW_PHASE_START,
+    RW_PHASE_PARAMETERS,
+    RW_PHASE_COVERS,
+    RW_PHASE_SORT,
+    RW_PHASE_TARGET,
+    RW_PHASE_END
+};
+
+typedef struct {
+    rw_header header;
+    uint32_t workspace_size;
+    uint32_t phase;
+    int32_t status;
+    uint32_t fed;         /* patch bytes taken, header included */
+    uint32_t input_used, input_length;
+    uint8_t input[RW_INPUT_BUFFER];
+    uint32_t range, code;
+    uint32_t counter;     /* base bytes hashed, or covers read */
+    uint32_t position;    /* target bytes made */
+    uint32_t steps;       /* step hashes compared */
+    uint32_t cover;       /* cursor */
+    uint32_t segment_count[2];
+    rw_segment segment[2][RW_SEGMENTS];
+    rw_cover previous;    /* while covers are read */
+    uint32_t delta_cache[4];
+    uint32_t number_history[4];
+    /* contexts */
+    uint32_t flags;       /* history of "as predicted", newest lowest */
+    uint32_t miss_distance, miss_distance_last;
+    uint32_t difference;  /* last differences new - predicted, newest lowest byte */
+    uint32_t order[2];    /* last eight target bytes, newest lowest byte of order[0] */
+    uint32_t match_position, match_length, match_hits;
+    /* a predicted instruction or pointer */
+    uint8_t unit_bytes[8], unit_old[8], unit_new[8];
+    uint32_t unit_length, unit_used, unit_kind, unit_key, unit_offset;
+    /* base lines */
+    uint32_t line_tag[RW_LINES];
+    uint8_t line[RW_LINES][RW_LINE_SIZE];
+    rw_sha256 sha;
+} rw_engine;
+
+typedef struct {
+    void *user;
+    /* All return 0 for success. Offsets and lengths are always inside the image. */
+    int (*read_base)(void *user, uint32_t offset, uint8_t *out, uint32_t length);
+} rw_source;
+
+/* Where the encoder's decisions go. */
+typedef struct {
+    uint8_t *data;
+    uint32_t length, capacity;
+    uint64_t low;
+    uint32_t range, cache_size;
+    uint8_t cache;
+    int failed;
+    uint64_t cost; /* in 1/65536 bit, for measurements */
+} rw_sink;
+
+typedef struct {
+    rw_engine *engine;
+    rw_cover *covers;
+    uint32_t *by_base; /* cover numbers in order of their base offset */
+    uint32_t *slots;
+    int32_t *weights;
+    rw_memo *memo;
+    uint32_t *index;
+    uint8_t *window;
+    const rw_source *source;
+    rw_sink *sink;
+} rw_view;
+
+uint64_t rw_layout_size(const rw_header *header);
+/* Sets the pointers of `view` into the workspace; the header must have passed its checks. */
+void rw_layout(rw_view *view, rw_engine *engine);
+/* Sets models, contexts and caches to their start. */
+void rw_engine_reset(rw_view *view);
+
+/* Base bytes: 0 outside the image. */
+uint8_t rw_base_byte(rw_view *view, uint32_t offset);
+uint32_t rw_base_word(rw_view *view, uint32_t offset, uint32_t bytes);
+
+/* Codes one decision with the 16-bit probability that it is 1. */
+int rw_code_bit(rw_view *view, uint32_t p1, int bit);
+/* Codes `bits` bits that no model can know. */
+uint32_t rw_code_raw(rw_view *view, uint32_t value, uint32_t bits);
+
+typedef struct {
+    uint32_t *slot[RW_INPUTS];
+    int32_t input[RW_INPUTS];
+    uint32_t count;
+} rw_mix;
+
+void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash);
+int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit);
+
+/* Codes the next cover, the parameters, and the next byte of the target. */
+uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value);
+void rw_code_parameters(rw_view *view);
+int rw_code_cover(rw_view *view);
+void rw_sort_covers(rw_view *view);
+uint8_t rw_step(rw_view *view, uint8_t byte);
+/* Codes the running hash; returns 0 when it is not that of the target so far. */
+int rw_code_hash(rw_view *view);
+
+#endif

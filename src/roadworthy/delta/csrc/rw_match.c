@@ -1,0 +1,277 @@
+#include "rw_match.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rw_sort.h"
+
+#define BEAM 20
+#define INSERT 0x80000000u
+#define HIT_COST 1u
+#define MASKED_COST 8u
+#define MISS_COST 250u
+#define MATCH_MIN 6u
+#define SEARCH_SKIP 24u
+
+typedef struct {
+    uint32_t parent, start, shift;
+} node_t;
+
+typedef struct {
+    uint32_t shift, node, run;
+    uint64_t cost;
+} state_t;
+
+typedef struct {
+    const rw_match_job *job;
+    int32_t *order;
+    node_t *nodes;
+    uint32_t node_count, node_room;
+    state_t states[BEAM + 8];
+    uint32_t state_count;
+    int failed;
+} search_t;
+
+static uint32_t common(const uint8_t *a, uint32_t a_left, const uint8_t *b, uint32_t b_left)
+{
+    uint32_t n = a_left < b_left ? a_left : b_left, i = 0;
+
+    while (i < n && a[i] == b[i])
+        i++;
+    return i;
+}
+
+static uint32_t new_node(search_t *s, uint32_t parent, uint32_t start, uint32_t shift)
+{
+    if (s->node_count == s->node_room) {
+        uint32_t room = s->node_room * 2 + 1024;
+        node_t *nodes = realloc(s->nodes, sizeof(node_t) * room);
+
+        if (nodes == 0) {
+            s->failed = 1;
+            return 0;
+        }
+        s->nodes = nodes;
+        s->node_room = room;
+    }
+    s->nodes[s->node_count].parent = parent;
+    s->nodes[s->node_count].start = start;
+    s->nodes[s->node_count].shift = shift;
+    return s->node_count++;
+}
+
+/* Where target[at..] would stand among the suffixes of the base. */
+static int32_t place(const search_t *s, uint32_t at)
+{
+    const rw_match_job *job = s->job;
+    const uint8_t *wanted = job->masked_target + at;
+    uint32_t left = job->target_length - at, low_same = 0, high_same = 0;
+    int32_t low = -1, high = (int32_t)job->base_length;
+
+    while (high - low > 1) {
+        int32_t middle = low + (high - low) / 2;
+        uint32_t from = (uint32_t)s->order[middle], same = low_same < high_same ? low_same : high_same;
+
+        same += common(wanted + same, left - same, job->masked_base + from + same, job->base_length - from - same);
+        if (same == left || (from + same < job->base_length && job->masked_base[from + same] > wanted[same])) {
+            high = middle;
+            high_same = same;
+        } else {
+            low = middle;
+            low_same = same;
+        }
+    }
+    return high;
+}
+
+static const state_t *best_state(const search_t *s)
+{
+    const state_t *best = s->states;
+    uint32_t i;
+
+    for (i = 1; i < s->state_count; i++)
+        if (s->states[i].cost < best->cost)
+            best = s->states + i;
+    return best;
+}
+
+static state_t *room_for(search_t *s)
+{
+    state_t *worst = s->states + 1;
+    uint32_t i;
+
+    if (s->state_count < BEAM) {
+        s->states[s->state_count].cost = UINT64_MAX;
+        return s->states + s->state_count++;
+    }
+    for (i = 2; i < s->state_count; i++)
+        if (s->states[i].cost > worst->cost)
+            worst = s->states + i;
+    return worst;
+}
+
+static void offer(search_t *s, const state_t *best, uint32_t at, uint32_t shift)
+{
+    uint64_t cost = best->cost + s->job->switch_cost;
+    uint32_t node = best->node, i;
+    state_t *state = 0;
+
+    for (i = 1; i < s->state_count; i++)
+        if (s->states[i].shift == shift)
+            state = s->states + i;
+    if (state != 0 && state->cost <= cost)
+        return;
+    if (state == 0) {
+        state = room_for(s);
+        if (state->cost <= cost)
+            return;
+    }
+    state->shift = shift;
+    state->cost = cost;
+    state->run = 0;
+    state->node = new_node(s, node, at, shift);
+}
+
+static void look_up(search_t *s, uint32_t at)
+{
+    const rw_match_job *job = s->job;
+    int32_t here = place(s, at), side, step;
+    state_t best = *best_state(s);
+    uint32_t floor = MATCH_MIN;
+
+    for (side = 0; side < 2; side++)
+        for (step = 0; step < 3; step++) {
+            int32_t i = side ? here + step : here - 1 - step;
+            uint32_t from, same;
+
+            if (i < 0 || i >= (int32_t)job->base_length)
+                break;
+            from = (uint32_t)s->order[i];
+            same = common(job->masked_target + at, job->target_length - at, job->masked_base + from, job->base_length - from);
+            if (same < floor)
+                break;
+            if (same / 2 > floor)
+                floor = same / 2;
+            offer(s, &best, at, from - at);
+        }
+}
+
+static uint32_t byte_cost(const rw_match_job *job, uint32_t at, state_t *state)
+{
+    uint32_t from = at + state->shift;
+
+    if (from >= job->base_length || job->masked_base[from] != job->masked_target[at]) {
+        state->run = 0;
+        return MISS_COST;
+    }
+    state->run++;
+    return job->base[from] == job->target[at] ? HIT_COST : MASKED_COST;
+}
+
+/* A state that fell behind starts again from the best one, if it now fits. */
+static void relax(search_t *s, uint32_t at)
+{
+    state_t best = *best_state(s);
+    const rw_match_job *job = s->job;
+    uint32_t i;
+
+    for (i = 0; i < s->state_count; i++) {
+        state_t *state = s->states + i;
+        uint32_t price = state->shift == INSERT ? job->switch_cost / 2 : job->switch_cost;
+
+        if (state->cost <= best.cost + price)
+            continue;
+        if (state->shift != INSERT && state->run != 4)
+            continue;
+        state->cost = best.cost + price;
+        state->node = new_node(s, best.node, at, state->shift);
+    }
+}
+
+static void walk(search_t *s)
+{
+    const rw_match_job *job = s->job;
+    uint32_t at, i;
+
+    s->states[0].shift = INSERT;
+    s->states[0].node = new_node(s, 0xffffffffu, 0, INSERT);
+    s->states[0].cost = 0;
+    s->state_count = 1;
+    if (job->base_length > 0)
+        offer(s, s->states, 0, 0);
+    for (at = 0; at < job->target_length && !s->failed; at++) {
+        const state_t *best = best_state(s);
+
+        if (job->base_length > 0 && (best->run < SEARCH_SKIP || at % 16 == 0))
+            look_up(s, at);
+        if (best->shift == INSERT || best->run < 16)
+            relax(s, at);
+        s->states[0].cost += job->insert_cost;
+        s->states[0].run = 0;
+        for (i = 1; i < s->state_count; i++)
+            s->states[i].cost += byte_cost(job, at, s->states + i);
+    }
+}
+
+/* Takes misses off both ends of a cover and drops what is too short to pay. */
+static int trim(const rw_match_job *job, rw_cover *c)
+{
+    while (c->length > 0
+           && (c->base >= job->base_length || job->masked_base[c->base] != job->masked_target[c->target])) {
+        c->base++;
+        c->target++;
+        c->length--;
+    }
+    while (c->length > 0
+           && (c->base + c->length > job->base_length
+               || job->masked_base[c->base + c->length - 1] != job->masked_target[c->target + c->length - 1]))
+        c->length--;
+    return c->length >= 4;
+}
+
+static int32_t collect(const search_t *s, rw_cover **covers)
+{
+    uint32_t node = best_state(s)->node, count = 0, end = s->job->target_length, i;
+    rw_cover *list;
+
+    for (i = node; i != 0xffffffffu; i = s->nodes[i].parent)
+        count++;
+    list = malloc(sizeof(rw_cover) * (count + 1));
+    if (list == 0)
+        return -1;
+    for (i = count; node != 0xffffffffu; node = s->nodes[node].parent) {
+        const node_t *n = s->nodes + node;
+        rw_cover c;
+
+        c.target = n->start;
+        c.length = end - n->start;
+        c.base = n->start + n->shift;
+        end = n->start;
+        if (n->shift != INSERT && trim(s->job, &c))
+            list[--i] = c;
+    }
+    memmove(list, list + i, sizeof(rw_cover) * (count - i));
+    *covers = list;
+    return (int32_t)(count - i);
+}
+
+int32_t rw_match(const rw_match_job *job, rw_cover **covers)
+{
+    search_t *s = calloc(1, sizeof *s);
+    int32_t count = -1;
+
+    *covers = 0;
+    if (s == 0)
+        return -1;
+    s->job = job;
+    s->order = malloc(sizeof(int32_t) * ((size_t)job->base_length + 1));
+    if (s->order != 0 && rw_suffix_sort(job->masked_base, (int32_t)job->base_length, s->order) == 0) {
+        walk(s);
+        if (!s->failed)
+            count = collect(s, covers);
+    }
+    free(s->order);
+    free(s->nodes);
+    free(s);
+    return count;
+}

@@ -1,0 +1,24 @@
+/* Which base bytes each part of the target is best made from. Encoder only.
+ *
+ * A path through the target is searched for (Viterbi with a beam): its states are shifts
+ * (base - target offset) and "insert". Staying in a shift costs little where the bytes agree
+ * and a byte's worth where they don't; changing costs what a cover costs. New shifts come from
+ * a suffix array. Base and target are given with the operands of instructions masked, because
+ * those are predicted later.
+ */
+#ifndef RW_MATCH_H
+#define RW_MATCH_H
+
+#include "rw_engine.h"
+
+typedef struct {
+    const uint8_t *base, *target;               /* as they are */
+    const uint8_t *masked_base, *masked_target; /* operands masked */
+    uint32_t base_length, target_length;
+    uint32_t switch_cost, insert_cost;          /* in 1/32 bit */
+} rw_match_job;
+
+/* Fills *covers (malloc, for the caller to free); returns their number or -1. */
+int32_t rw_match(const rw_match_job *job, rw_cover **covers);
+
+#endif

@@ -1,0 +1,188 @@
+/* One step of the walk: what is known about the next target byte, and its decisions. */
+#include <string.h>
+
+#include "rw_engine.h"
+
+/* What the contexts of one byte are made from. */
+typedef struct {
+    int covered;
+    uint32_t base;      /* offset of the byte in the base */
+    uint32_t predicted; /* 0..255, or 256 when nothing predicts it */
+    uint32_t word;      /* the four base bytes of its aligned word */
+    uint32_t around;    /* base bytes -1, +1, +2 */
+    uint32_t lane;      /* place within a word */
+    uint32_t start;     /* distance from the start of its cover */
+    uint32_t expected;  /* byte after the last occurrence of the latest bytes, or 256 */
+    uint32_t confidence;
+} rw_scene;
+
+static uint32_t history_byte(rw_view *view, uint32_t virtual_position)
+{
+    const rw_header *h = &view->engine->header;
+
+    if (virtual_position < h->base_length)
+        return rw_base_byte(view, virtual_position);
+    virtual_position -= h->base_length;
+    return view->window[virtual_position & ((1u << h->window_bits) - 1)];
+}
+
+static void expect(rw_view *view, rw_scene *s)
+{
+    rw_engine *e = view->engine;
+    uint32_t length = e->match_length;
+
+    s->expected = 256;
+    s->confidence = 0;
+    if (length == 0)
+        return;
+    s->expected = history_byte(view, e->match_position);
+    s->confidence = length < 16 ? 1 + length / 4 : length < 32 ? 5 : length < 64 ? 6 : 7;
+}
+
+static void look(rw_view *view, rw_scene *s)
+{
+    rw_engine *e = view->engine;
+    const rw_cover *c;
+
+    while (e->cover < e->header.cover_count
+           && e->position - view->covers[e->cover].target >= view->covers[e->cover].length
+           && e->position >= view->covers[e->cover].target)
+        e->cover++;
+    memset(s, 0, sizeof *s);
+    s->predicted = 256;
+    s->lane = e->position & 3;
+    expect(view, s);
+    if (e->cover >= e->header.cover_count)
+        return;
+    c = view->covers + e->cover;
+    if (e->position < c->target)
+        return;
+    s->covered = 1;
+    s->start = e->position - c->target;
+    s->base = c->base + s->start;
+    s->lane = s->base & 3;
+    s->word = rw_base_word(view, s->base & ~3u, 4);
+    s->around = rw_base_word(view, s->base + 1, 2) << 8 | rw_base_byte(view, s->base - 1);
+    s->predicted = rw_base_byte(view, s->base);
+}
+
+static uint32_t bucket(uint32_t n)
+{
+    return n < 4 ? n : n < 256 ? 2 * rw_log2(n) + (n >> (rw_log2(n) - 1) & 1) : 17;
+}
+
+static int code_flag(rw_view *view, const rw_scene *s, int hit)
+{
+    rw_engine *e = view->engine;
+    rw_mix mix = {0};
+    uint32_t p = s->predicted, kind = e->unit_kind << 2 | s->lane, f = e->flags;
+    uint32_t agree = s->expected == 256 ? 0 : s->expected == p ? s->confidence : 8 + s->confidence;
+
+    rw_mix_add(view, &mix, rw_hash(0x10, kind << 8 | (f & 255)));
+    rw_mix_add(view, &mix, rw_hash(0x11 + 16 * s->lane + 64 * (f & 15), s->word));
+    rw_mix_add(view, &mix, rw_hash(0x12 + (e->order[0] & 0xff00), p << 16 | (s->around & 0xff00) | (e->order[0] & 255)));
+    rw_mix_add(view, &mix, rw_hash(0x13, p << 16 | (e->order[0] & 0xffff)));
+    rw_mix_add(view, &mix, rw_hash(0x14, bucket(e->miss_distance) << 16 | bucket(e->miss_distance_last) << 8 | kind));
+    rw_mix_add(view, &mix, rw_hash(0x15 + (f & 3), s->around ^ p << 24));
+    rw_mix_add(view, &mix, rw_hash(0x16, e->difference << 16 | p << 8 | kind));
+    rw_mix_add(view, &mix, rw_hash(0x17, bucket(s->start) << 8 | kind | (f & 3) << 16));
+    rw_mix_add(view, &mix, rw_hash(0x18, agree << 8 | kind | (f & 3) << 16));
+    rw_mix_add(view, &mix, rw_hash(0x19, f & 0xffff));
+    return rw_mix_code(view, &mix, (e->unit_kind & 3) << 4 | s->lane << 2 | (f & 3), 64 + (f & 15) + 16 * (agree == 0 ? 0 : agree < 8 ? 1 : 2), hit);
+}
+
+static uint8_t code_literal(rw_view *view, const rw_scene *s, uint8_t byte)
+{
+    rw_engine *e = view->engine;
+    uint32_t p = s->predicted, node = 1, guess = (p + (e->difference & 255)) & 255, context[13], n = 0, i;
+    uint32_t o = e->order[0], kind = e->unit_kind << 2 | s->lane;
+
+    context[n++] = rw_hash(0x20 + kind, p);
+    context[n++] = rw_hash(0x21 + (s->lane << 8) + (e->flags & 7) * 4096, s->covered ? s->word : e->order[1] & 0xff);
+    context[n++] = rw_hash(0x22 + (uint32_t)s->covered, o & 0xff);
+    context[n++] = rw_hash(0x23, o & 0xffff);
+    context[n++] = rw_hash(0x24, o & 0xffffff);
+    context[n++] = rw_hash(0x25, o);
+    context[n++] = rw_hash(0x26 + (e->order[1] & 0xffff), o);
+    context[n++] = rw_hash(0x27, s->covered ? guess << 8 | kind : o & 0xff00);
+    context[n++] = rw_hash(0x28, s->expected << 8 | s->confidence);
+    context[n++] = rw_hash(0x29 + (uint32_t)s->lane, o >> 24);
+    context[n++] = rw_hash(0x2a, p << 8 | (o & 0xff));
+    context[n++] = rw_hash(0x2b, s->lane << 16 | (o & 0xff00ff00));
+    for (i = 0; i < 8; i++) {
+        rw_mix mix = {0};
+        uint32_t k, hint = s->expected < 256 && (s->expected | 256) >> (8 - i) == node ? 1 + (s->expected >> (7 - i) & 1) : 0;
+
+        for (k = 0; k < n; k++)
+            rw_mix_add(view, &mix, rw_hash(context[k], node));
+        node = node << 1 | (uint32_t)rw_mix_code(view, &mix, 128 + i + 8 * (uint32_t)s->covered, 144 + (hint == 0 ? 0 : s->confidence) + 8 * s->lane + 32 * (uint32_t)s->covered, byte >> (7 - i) & 1);
+    }
+    return (uint8_t)node;
+}
+
+static void follow(rw_view *view, uint8_t byte)
+{
+    rw_engine *e = view->engine;
+    const rw_header *h = &e->header;
+    uint32_t mask, here, *place;
+
+    if (h->window_bits == 0)
+        return;
+    mask = (1u << h->window_bits) - 1;
+    view->window[(e->position - 1) & mask] = byte;
+    if (h->index_bits == 0)
+        return;
+    here = h->base_length + e->position;
+    if (e->match_length > 0 && history_byte(view, e->match_position) == byte) {
+        e->match_length += e->match_length < 255;
+        e->match_position++;
+    } else {
+        e->match_length = 0;
+    }
+    if (e->position < 6)
+        return;
+    place = view->index + (rw_hash(e->order[0], e->order[1] & 0xff) >> (32 - h->index_bits));
+    if (e->match_length == 0 && *place != 0xffffffffu)  {
+        e->match_position = *place;
+        e->match_length = 1;
+    }
+    if (e->match_length > 0 && e->match_position >= h->base_length && here - e->match_position >= mask)
+        e->match_length = 0;
+    *place = here;
+}
+
+static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
+{
+    rw_engine *e = view->engine;
+
+    if (s->covered) {
+        e->flags = e->flags << 1 | (uint32_t)hit;
+        if (hit) {
+            e->miss_distance++;
+        } else {
+            e->miss_distance_last = e->miss_distance;
+            e->miss_distance = 0;
+            e->difference = e->difference << 8 | ((byte - s->predicted) & 255);
+        }
+    }
+    e->order[1] = e->order[1] << 8 | e->order[0] >> 24;
+    e->order[0] = e->order[0] << 8 | byte;
+    e->position++;
+    follow(view, byte);
+}
+
+uint8_t rw_step(rw_view *view, uint8_t byte)
+{
+    rw_scene scene;
+    int hit = 0;
+
+    look(view, &scene);
+    if (scene.covered)
+        hit = code_flag(view, &scene, byte == scene.predicted);
+    if (hit)
+        byte = (uint8_t)scene.predicted;
+    else
+        byte = code_literal(view, &scene, byte);
+    remember(view, &scene, byte, hit);
+    return byte;
+}

@@ -1,0 +1,192 @@
+"""Applying a patch as a stream that survives a power cut at any byte.
+
+The decoder takes patch bytes in any pieces and gives target bytes as soon as they are known.
+Nothing comes out before the hash of the whole base was compared. After every step a hash of
+all that came out is compared; the last one is the SHA-256 of the target.
+
+`journal()` is the whole state. After a power cut a new Decoder with that journal goes on:
+feed the patch from `patch_offset` on and write what comes out at `target_offset`. A journal
+is as large as the workspace of the patch's RAM class, less what compresses away; where that
+is too much to write, start again from the first patch byte and skip what is written.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+
+from roadworthy.delta import _codec
+from roadworthy.delta.errors import JournalError, PatchError, error_of
+from roadworthy.delta.header import HEADER_SIZE_BYTES, PatchHeader, RamClass, inspect
+
+__all__ = ["Decoder", "decode"]
+
+_PIECE_BYTES = 1 << 16
+_MAGIC = b"RWJ1"
+_CHECK = slice(4, 20)
+_BODY = 20
+_BODY_BYTES_MAX = RamClass.RAM_4M.size_bytes + HEADER_SIZE_BYTES
+_NEED_INPUT = 1
+_DONE = 3
+
+
+class Decoder:
+    """One patch on its way.
+
+    Args:
+        read_base: returns exactly `length` bytes of the base at `offset`; only asked for bytes
+            inside the length that the patch names.
+        journal: what `journal()` gave before the power cut, or None to start.
+
+    Raises:
+        JournalError: the journal is damaged or not one of this decoder.
+    """
+
+    def __init__(
+        self, read_base: Callable[[int, int], bytes], journal: bytes | None = None
+    ) -> None:
+        self._read_base = read_base
+        self._head = b""
+        self._header: PatchHeader | None = None
+        self._codec: _codec.Decoder | None = None
+        self._done = False
+        if journal is not None:
+            self._resume(_open(journal))
+
+    @property
+    def header(self) -> PatchHeader | None:
+        """Header of the patch, None until its 104 bytes were fed."""
+        return self._header
+
+    @property
+    def patch_offset(self) -> int:
+        """Patch bytes taken; after a resume feed from here on."""
+        return self._codec.progress()[0] if self._codec else len(self._head)
+
+    @property
+    def target_offset(self) -> int:
+        """Target bytes that came out; after a resume write from here on."""
+        return self._codec.progress()[1] if self._codec else 0
+
+    @property
+    def steps(self) -> int:
+        """Steps whose hash was compared: a change is a good moment to journal."""
+        return self._codec.progress()[2] if self._codec else 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the target is whole and its SHA-256 was compared."""
+        return self._done
+
+    def feed(self, patch_chunk: bytes) -> bytes:
+        """Take the next patch bytes and return the target bytes they make.
+
+        Raises:
+            PatchError: the patch is malformed or goes on after its end.
+            WrongBaseError: the base is not the one that the patch names.
+            TargetMismatchError: what came out is not the target.
+            StoreError: `read_base` gave another number of bytes than asked for.
+        """
+        return b"".join(self.stream(patch_chunk))
+
+    def stream(self, patch_chunk: bytes) -> Iterator[bytes]:
+        """Like `feed`, in pieces of at most 64 KiB that end where a step ends.
+
+        A journal may be taken between pieces; `patch_offset` then counts only what was taken.
+        """
+        left = memoryview(patch_chunk)
+        if self._codec is None:
+            wanted = HEADER_SIZE_BYTES - len(self._head)
+            self._head += bytes(left[:wanted])
+            left = left[wanted:]
+            if len(self._head) < HEADER_SIZE_BYTES:
+                return
+            left = memoryview(self._start() + bytes(left))
+        status = 0
+        while status not in (_NEED_INPUT, _DONE):
+            output, used, status = self._run(left)
+            left = left[used:]
+            self._done = status == _DONE
+            if output:
+                yield output
+        if left:
+            raise PatchError("goes on after its end", value="patch", todo="fetch it again")
+
+    def finish(self) -> None:
+        """Confirm that the target is whole.
+
+        Raises:
+            PatchError: the patch was cut short.
+        """
+        if not self._done:
+            raise PatchError(
+                f"ends after {self.patch_offset} bytes, before the target is whole",
+                value="patch",
+                todo="feed the rest of it",
+            )
+
+    def journal(self) -> bytes:
+        """Return the whole state, from which another Decoder goes on."""
+        body = b"\x00" + self._head if self._codec is None else b"\x01" + self._codec.journal()
+        packed = zlib.compress(body, 1)
+        return _MAGIC + hashlib.sha256(packed).digest()[:16] + packed
+
+    def _start(self) -> bytes:
+        self._header = inspect(self._head)
+        self._codec = _codec.Decoder(self._read_base, self._header.workspace_bytes)
+        return self._head
+
+    def _run(self, chunk: memoryview, room: int = _PIECE_BYTES) -> tuple[bytes, int, int]:
+        if self._codec is None:
+            return b"", 0, _NEED_INPUT
+        try:
+            return self._codec.run(chunk, room)
+        except _codec.CodecError as error:
+            raise error_of(error.args[0]) from None
+
+    def _resume(self, body: bytes) -> None:
+        if body[0] == 0:
+            self._head = body[1:]
+            return
+        try:
+            self._codec = _codec.Decoder(self._read_base, len(body) - 1, body[1:])
+        except _codec.CodecError as error:
+            raise error_of(error.args[0]) from None
+        self._header = inspect(self._codec.header())
+        self._done = self._run(memoryview(b""), room=0)[2] == _DONE
+
+
+def decode(base: bytes, patch: bytes) -> bytes:
+    """Return the target of a patch, all in memory.
+
+    Raises:
+        PatchError: the patch is malformed, cut short or too long.
+        WrongBaseError: the base is not the one that the patch names.
+        TargetMismatchError: what came out is not the target.
+    """
+    header = inspect(patch)
+    if header.base_length_bytes != len(base):
+        raise error_of(-3)
+    decoder = Decoder(lambda offset, length: base[offset : offset + length])
+    target = decoder.feed(patch)
+    decoder.finish()
+    return target
+
+
+def _open(journal: bytes) -> bytes:
+    """Return the body of a journal: a kind byte and the state."""
+    damaged = JournalError("is damaged", value="journal", todo="start the patch again")
+    if journal[:4] != _MAGIC or hashlib.sha256(journal[_BODY:]).digest()[:16] != journal[_CHECK]:
+        raise damaged
+    unpack = zlib.decompressobj()
+    try:
+        body = unpack.decompress(journal[_BODY:], _BODY_BYTES_MAX)
+    except zlib.error:
+        raise damaged from None
+    if (
+        not unpack.eof
+        or not body
+        or body[0] > 1
+        or (body[0] == 0 and len(body) > HEADER_SIZE_BYTES)
+    ):
+        raise damaged
+    return body

@@ -1,0 +1,69 @@
+"""Making a patch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from roadworthy.base.errors import InputError
+from roadworthy.delta import _codec
+from roadworthy.delta.errors import error_of
+from roadworthy.delta.header import Architecture, RamClass
+
+__all__ = ["EncodeOptions", "encode"]
+
+_STEP_BYTES_MIN = 1 << 12
+_STEP_BYTES_MAX = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeOptions:
+    """How to make a patch.
+
+    ram_class: the most memory that the receiving side has.
+    architecture: instruction set; None finds it from the images.
+    step_bytes: target bytes between hashes, a power of two from 4 KiB to 16 MiB.
+    progress: called now and then with the share that is done, in thousandths.
+    """
+
+    ram_class: RamClass = RamClass.RAM_4M
+    architecture: Architecture | None = None
+    step_bytes: int = 1 << 16
+    progress: Callable[[int], None] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a step size that the format can't say.
+
+        Raises:
+            InputError: the step size is not a power of two from 4 KiB to 16 MiB.
+        """
+        power_of_two = self.step_bytes & (self.step_bytes - 1) == 0
+        if not (power_of_two and _STEP_BYTES_MIN <= self.step_bytes <= _STEP_BYTES_MAX):
+            raise InputError(
+                "is not a step size",
+                value="step_bytes",
+                todo="give a power of two from 4096 to 16777216",
+            )
+
+
+def encode(base: bytes, target: bytes, options: EncodeOptions | None = None) -> bytes:
+    """Return the patch that turns `base` into `target`.
+
+    The same arguments always give the same patch. A patch is never more than 104 bytes and
+    1/500 longer than the target. The interpreter is free for other threads meanwhile.
+
+    Raises:
+        PatchError: an image is longer than 1.75 GiB.
+        StoreError: there is not enough memory.
+    """
+    chosen = options or EncodeOptions()
+    architecture = Architecture.NONE if chosen.architecture is None else chosen.architecture
+    try:
+        return _codec.encode(
+            base,
+            target,
+            chosen.ram_class,
+            architecture,
+            chosen.step_bytes.bit_length() - 1,
+            chosen.progress,
+        )
+    except _codec.CodecError as error:
+        raise error_of(error.args[0]) from None

@@ -1,0 +1,95 @@
+"""What a patch says about itself in its first 104 bytes (layout: csrc/rw_format.h)."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from roadworthy.base.ids import Sha256
+from roadworthy.delta import _codec
+from roadworthy.delta.errors import error_of
+
+__all__ = ["HEADER_SIZE_BYTES", "Architecture", "BackEnd", "PatchHeader", "RamClass", "inspect"]
+
+HEADER_SIZE_BYTES = _codec.HEADER_SIZE
+
+
+class BackEnd(IntEnum):
+    """How the target's bytes are coded."""
+
+    STORED = 0
+    MIXING = 1
+
+
+class RamClass(IntEnum):
+    """The most memory that a decoder may use, beside reads of the base and writes."""
+
+    RAM_60K = 0
+    RAM_240K = 1
+    RAM_4M = 2
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the workspace."""
+        return (60 << 10, 240 << 10, 4 << 20)[self]
+
+
+class Architecture(IntEnum):
+    """Instruction set whose branches and addresses are predicted."""
+
+    NONE = 0
+    THUMB = 1
+    ARM = 2
+    AARCH64 = 3
+    RISCV = 4
+    XTENSA = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PatchHeader:
+    """Header of a patch; all of it was checked.
+
+    workspace_bytes: memory that the decoder takes, at most the size of `ram_class`.
+    step_bytes: target bytes after which a hash is compared.
+    patch_length_bytes: the whole patch, header included.
+    cover_count: runs of target bytes that come from one place of the base.
+    """
+
+    version: int
+    back_end: BackEnd
+    ram_class: RamClass
+    architecture: Architecture
+    step_bytes: int
+    base_length_bytes: int
+    target_length_bytes: int
+    patch_length_bytes: int
+    cover_count: int
+    workspace_bytes: int
+    base_sha256: Sha256
+    target_sha256: Sha256
+
+
+def inspect(data: bytes) -> PatchHeader:
+    """Read the header of a patch; `data` may be the whole patch or its first 104 bytes.
+
+    Raises:
+        PatchError: `data` is not the start of a patch that this decoder knows.
+    """
+    try:
+        fields = _codec.header(data)
+    except _codec.CodecError as error:
+        raise error_of(error.args[0]) from None
+    version, back_end, ram_class, architecture, step_bits, base, target, payload = fields[:8]
+    covers, workspace, base_sha256, target_sha256 = fields[8:]
+    return PatchHeader(
+        version=version,
+        back_end=BackEnd(back_end),
+        ram_class=RamClass(ram_class),
+        architecture=Architecture(architecture),
+        step_bytes=1 << step_bits,
+        base_length_bytes=base,
+        target_length_bytes=target,
+        patch_length_bytes=HEADER_SIZE_BYTES + payload,
+        cover_count=covers,
+        workspace_bytes=workspace,
+        base_sha256=Sha256(base_sha256.hex()),
+        target_sha256=Sha256(target_sha256.hex()),
+    )

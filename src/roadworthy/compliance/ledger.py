@@ -1,11 +1,13 @@
 """The ledger: every decision is an entry of an append-only Merkle log, provable offline.
 
-An entry's leaf is its canonical JSON. The operator signs the tree head (size, root, time) with
-its ledger key. A proof bundle holds one entry, its audit path and a signed head; whoever has
-the public key can check it without our servers. Entries carry vehicle keys, never VINs, so
-that an erased person leaves no trace in a log that can't forget.
+An entry's leaf is its JSON with sorted keys, no white space and integers only. The operator
+signs the tree head (size, root, time) with its ledger key. A proof bundle holds one entry, its
+audit path and a signed head; whoever has the public key can check it without our servers.
+Entries carry vehicle keys, never VINs, so that an erased person leaves no trace in a log that
+can't forget.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -257,7 +259,11 @@ def _hash(text: object) -> bytes:
 
 
 def _canonical(value: object) -> bytes:
+    # Canonical JSON proper leaves control characters raw, which no JSON parser takes; here they
+    # are escaped (RFC 8259), so that a leaf and a bundle are JSON for everyone.
+    canonical(value)
     try:
-        return canonical(value)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return text.encode()
     except UnicodeEncodeError as error:
         raise InputError("holds text that is not Unicode", value="value") from error

@@ -12,7 +12,7 @@ from typing import Any
 from roadworthy.base.encoding import canonical
 from roadworthy.trust.errors import MalformedError
 
-__all__ = ["canonical_fast", "parse_strict"]
+__all__ = ["canonical_fast", "parse_strict", "to_wire"]
 
 # May also match inside a string, which then only costs the slow encoder.
 _MAYBE_FLOAT = re.compile(r"(^|[:,\[])-?([0-9]+[.eE]|NaN|Infinity)")
@@ -32,6 +32,22 @@ def canonical_fast(value: object) -> bytes:
         return canonical(value)
     except (UnicodeEncodeError, TypeError, ValueError, RecursionError) as error:
         raise MalformedError("has no canonical form", value="value") from error
+
+
+def to_wire(value: object) -> bytes:
+    """Return compact JSON to send: canonical, but with control characters escaped.
+
+    OLPC canonical JSON leaves them raw, which no JSON parser takes. Signatures cover the
+    canonical form; the wire carries this one.
+
+    Raises:
+        MalformedError: a string holds a lone surrogate.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise MalformedError("is not Unicode", value="value") from error
 
 
 def parse_strict(data: bytes, *, name: str) -> dict[str, Any]:

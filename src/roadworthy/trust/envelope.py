@@ -1,4 +1,4 @@
-"""Signed reports: one canonical JSON body, one Ed25519 signature by the vehicle's own key.
+"""Signed reports: one JSON body, one Ed25519 signature by the vehicle's own key.
 
 The form is that of TUF metadata: `{"signatures":[{"keyid":..,"sig":..}],"signed":{..}}`, so a
 reader of one reads the other.
@@ -9,7 +9,7 @@ from typing import Any
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 
-from roadworthy.trust._encoding import canonical_fast, parse_strict
+from roadworthy.trust._encoding import canonical_fast, parse_strict, to_wire
 from roadworthy.trust.errors import MalformedError, OversizeError, SignatureError
 from roadworthy.trust.tuf import CryptoSigner, Key, Signature
 
@@ -26,7 +26,7 @@ def seal(body: Mapping[str, object], signer: CryptoSigner) -> bytes:
     """
     signed = dict(body)
     signature = signer.sign(canonical_fast(signed))
-    return canonical_fast({"signatures": [signature.to_dict()], "signed": signed})
+    return to_wire({"signatures": [signature.to_dict()], "signed": signed})
 
 
 def unseal(data: bytes, key: Key) -> dict[str, Any]:

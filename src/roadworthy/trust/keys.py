@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from roadworthy.base.errors import InputError
-from roadworthy.trust._encoding import canonical_fast, parse_strict
+from roadworthy.trust._encoding import parse_strict, to_wire
 from roadworthy.trust.errors import MalformedError
 from roadworthy.trust.tuf import CryptoSigner, Key, SSlibKey
 
@@ -75,8 +75,8 @@ def signer_from_pem(pem: bytes, password: bytes | None = None) -> CryptoSigner:
 
 
 def key_to_json(key: Key) -> bytes:
-    """Return a public key as canonical JSON: keyid, keytype, scheme, keyval."""
-    return canonical_fast({"keyid": key.keyid, **key.to_dict()})
+    """Return a public key as JSON: keyid, keytype, scheme, keyval."""
+    return to_wire({"keyid": key.keyid, **key.to_dict()})
 
 
 def key_from_json(data: bytes) -> Key:
@@ -96,7 +96,7 @@ def key_from_json(data: bytes) -> Key:
         raise MalformedError("is not a public key", value="key") from error
     # Built anew, so that nothing but the 32 bytes decides about keyid, type and scheme.
     key = _ed25519_key(plain)
-    if key_to_json(key) != canonical_fast(raw) or keyid != key.keyid:
+    if key_to_json(key) != to_wire(raw) or keyid != key.keyid:
         raise MalformedError(
             "is not an Ed25519 key with its own keyid", value="key", todo="export the key again"
         )

@@ -6,7 +6,6 @@ are signed in steps: the cloud keeps the candidate's bytes, a key holder signs i
 the threshold is reached. Thresholds above 1 work for every role.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 
 from roadworthy.base.errors import InputError
 from roadworthy.base.ids import VehicleKey
-from roadworthy.trust._encoding import canonical_fast, parse_strict
+from roadworthy.trust._encoding import canonical_fast, parse_strict, to_wire
 from roadworthy.trust._signed import ROLE_CLASSES, SignedFile, read, valid_keyids
 from roadworthy.trust.errors import MalformedError, SignatureError
 from roadworthy.trust.targets import DeltaTarget, EcuTarget, ImageTarget
@@ -216,7 +215,7 @@ def add_signature(data: bytes, signature: Signature, *, root: bytes, role: str) 
     signatures = {**candidate.signatures, signature.keyid: signature}
     raw = parse_strict(data, name=f"{role}.json")
     raw["signatures"] = [item.to_dict() for item in signatures.values()]
-    return json.dumps(raw, separators=(",", ":"), sort_keys=True).encode()
+    return to_wire(raw)
 
 
 def is_complete(data: bytes, *, root: bytes, role: str) -> bool:

@@ -1,11 +1,20 @@
 """What the fleet core needs of a store."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from roadworthy.base.ids import VehicleKey, Vin
 from roadworthy.fleet.inventory import Vehicle
 
-__all__ = ["VehicleTable"]
+__all__ = ["Census", "VehicleTable"]
+
+
+class Census(NamedTuple):
+    """The fleet in numbers; revoked vehicles count nowhere else."""
+
+    vehicles: int
+    online: int
+    revoked: int
+    ecus: int
 
 
 class VehicleTable(Protocol):
@@ -37,4 +46,8 @@ class VehicleTable(Protocol):
 
     def versions(self) -> list[tuple[str, str, int]]:
         """Return how many ECUs run what: (hardware id, version, number of ECUs)."""
+        ...
+
+    def census(self, seen_since: float) -> Census:
+        """Return the fleet in numbers; online is who was seen since then (Unix seconds)."""
         ...

@@ -1,0 +1,96 @@
+"""Campaign pages: the list, one campaign live, its vehicle table and its buttons."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect, Stream
+
+from roadworthy.cloud.api.guards import account_of, check_form
+from roadworthy.cloud.commands import change_campaign
+from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.pages.frame import frame_of, html, stream, whole_page
+from roadworthy.cloud.present.campaigns import campaign_list, campaign_view, vehicle_table
+from roadworthy.cloud.web.render import Renderer
+
+__all__ = ["ROUTES"]
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@get("/campaigns")
+async def campaigns(
+    desk: Desk,
+    renderer: Renderer,
+    request: Request[Any, Any, Any],
+    state: str = "",
+    page: int = 1,
+) -> Response[str]:
+    """List the campaigns."""
+    view = campaign_list(desk.tables(), state=state, page=page)
+    return whole_page(desk, renderer, request, view)
+
+
+@get("/campaigns/{campaign_id:str}")
+async def campaign(  # noqa: PLR0913 - the query parameters of one page
+    desk: Desk,
+    renderer: Renderer,
+    request: Request[Any, Any, Any],
+    campaign_id: str,
+    *,
+    stage: str = "",
+    text: str = "",
+    page: int = 1,
+) -> Response[str]:
+    """Show one campaign."""
+    view = campaign_view(
+        desk.tables(), campaign_id, now=desk.now(), stage=stage, text=text, page=page
+    )
+    return whole_page(desk, renderer, request, view)
+
+
+@get("/campaigns/{campaign_id:str}/vehicles")
+async def table(  # noqa: PLR0913 - the query parameters of one fragment
+    desk: Desk,
+    renderer: Renderer,
+    request: Request[Any, Any, Any],
+    campaign_id: str,
+    *,
+    stage: str = "",
+    text: str = "",
+    page: int = 1,
+) -> Response[str]:
+    """Return the vehicle table alone, for its filter and its refresh."""
+    view = vehicle_table(
+        desk.tables(), campaign_id, now=desk.now(), stage=stage, text=text, page=page
+    )
+    return html(renderer.vehicle_table(view, frame_of(desk, request)))
+
+
+@get("/campaigns/{campaign_id:str}/events")
+async def events(
+    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], campaign_id: str
+) -> Stream:
+    """Stream what changes on the page of one campaign."""
+    campaign_view(desk.tables(), campaign_id, now=desk.now())
+    return stream(
+        desk,
+        renderer,
+        request,
+        lambda: campaign_view(desk.tables(), campaign_id, now=desk.now()),
+    )
+
+
+@post("/campaigns/{campaign_id:str}/{action:str}", opt={"scope": "campaigns"})
+async def change(
+    desk: Desk, request: Request[Any, Any, Any], campaign_id: str, action: str, data: Form
+) -> Redirect:
+    """Start, pause, resume or abort, then show the campaign again."""
+    check_form(request, data.get("csrf_token", ""))
+    actor, reason = account_of(request).name, data.get("reason", "")
+    await change_campaign(desk, campaign_id, action, actor=actor, reason=reason)
+    return Redirect(f"/campaigns/{campaign_id}", status_code=303)
+
+
+ROUTES = (campaigns, campaign, table, events, change)

@@ -1,0 +1,87 @@
+"""The door: a one-time link opens a session, a button closes it."""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect
+
+from roadworthy.base.encoding import sha256_hex
+from roadworthy.cloud.access import SESSION_LIFE, NotSignedInError, revoke_token, use_link
+from roadworthy.cloud.api.guards import COOKIE, check_form
+from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.pages.frame import frame_of, html
+from roadworthy.cloud.web import views
+from roadworthy.cloud.web.render import Renderer
+
+__all__ = ["ROUTES", "sign_in_path"]
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+_SECRET_BYTES = 32
+
+
+def sign_in_path(token: str) -> str:
+    """Return the path and query of a sign-in link."""
+    return f"/sign-in?token={token}"
+
+
+@get("/sign-in", opt={"scope": "public"})
+async def door(
+    desk: Desk,
+    renderer: Renderer,
+    request: Request[Any, Any, Any],
+    token: str = "",
+    return_to: str = "/",
+) -> Response[str]:
+    """Show the form; a link only fills it in, so that a preview of it can't use it up."""
+    view = views.SignInView(token=token, return_to=_own_path(return_to))
+    return html(renderer.page(view, frame_of(desk, request)))
+
+
+@post("/sign-in", opt={"scope": "public"})
+async def sign_in(
+    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], data: Form
+) -> Response[Any]:
+    """Use the token up and open a session."""
+    token, now, secret = data.get("token", "").strip(), desk.now(), desk.chance.token(_SECRET_BYTES)
+    return_to = _own_path(data.get("return_to", "/"))
+    try:
+        session = await desk.write(
+            lambda tables: use_link(tables.accounts, token, secret=secret, now=now)
+        )
+    except NotSignedInError as error:
+        problem = f"This token {error.happened}. Each works once and for 15 minutes."
+        view = views.SignInView(problem=problem, return_to=return_to)
+        return html(renderer.page(view, frame_of(desk, request)), status=403)
+    cookie = Cookie(
+        key=COOKIE,
+        value=session,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+        max_age=int(SESSION_LIFE.total_seconds()),
+    )
+    return Redirect(return_to, status_code=303, cookies=[cookie])
+
+
+@post("/sign-out")
+async def sign_out(desk: Desk, request: Request[Any, Any, Any], data: Form) -> Redirect:
+    """End the session."""
+    check_form(request, data.get("csrf_token", ""))
+    session = sha256_hex(request.cookies.get(COOKIE, "").encode())
+    await desk.write(lambda tables: revoke_token(tables.accounts, session))
+    gone = Cookie(key=COOKIE, value="", max_age=0, httponly=True, samesite="strict")
+    return Redirect("/sign-in", status_code=303, cookies=[gone])
+
+
+def _own_path(text: str) -> str:
+    """Return a path on this server, never another server's address."""
+    parts = urlsplit(text)
+    own = text.startswith("/") and not text.startswith(("//", "/\\"))
+    return text if own and not parts.netloc and not parts.scheme else "/"
+
+
+ROUTES = (door, sign_in, sign_out)

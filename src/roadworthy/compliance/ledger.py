@@ -153,7 +153,7 @@ def verify_head(older: SignedTreeHead, newer: SignedTreeHead, proof: Sequence[by
     """Check that the newer ledger begins with all of the older one: nothing was rewritten.
 
     Raises:
-        ProofError: it does not.
+        ProofError: it does not, or the older one was empty and can't be begun with.
     """
     verify_consistency(older.size, newer.size, proof, old_root=older.root, root=newer.root)
 
@@ -261,8 +261,8 @@ def _hash(text: object) -> bytes:
 def _canonical(value: object) -> bytes:
     # Canonical JSON proper leaves control characters raw, which no JSON parser takes; here they
     # are escaped (RFC 8259), so that a leaf and a bundle are JSON for everyone.
-    canonical(value)
     try:
+        canonical(value)
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         return text.encode()
     except UnicodeEncodeError as error:

@@ -151,11 +151,11 @@ def consistency_proof(old_size: int, size: int, nodes: NodeReader) -> tuple[byte
     """Return the proof that the tree of `size` leaves extends the one of `old_size` leaves.
 
     Raises:
-        InputError: the old tree is larger than the new one.
+        InputError: the old tree is empty, which proves nothing, or larger than the new one.
     """
-    if not 0 <= old_size <= size:
+    if not (0 < old_size < size or old_size == size >= 0):
         raise InputError(f"is not the size of a tree before {size}", value="old_size")
-    if old_size in {0, size}:
+    if old_size == size:
         return ()
     start, end, path = 0, size, []
     while end != old_size:
@@ -209,10 +209,13 @@ def verify_consistency(
         ProofError: it does not, or the proof has another length.
     """
     _require_hashes(old_root, root, *proof)
-    if not 0 <= old_size <= size:
+    if not (0 < old_size < size or old_size == size >= 0):
         raise ProofError(f"is not the size of a tree before {size}", value="old_size")
-    if old_size in {0, size}:
-        _verify_trivial(old_size, size, proof, old_root=old_root, root=root)
+    if old_size == size:
+        if proof or old_root != root:
+            raise ProofError("must be empty, and the roots equal, for equal sizes", value="proof")
+        if size == 0 and root != Frontier().root():
+            raise ProofError("is not the root of the empty tree", value="root")
         return
     # A complete old tree is itself the first node of the proof.
     path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
@@ -241,17 +244,6 @@ def _replay(old_size: int, size: int, path: Sequence[bytes]) -> tuple[bytes, byt
     if last != 0:
         raise ProofError("is too short", value="proof")
     return old_found, found
-
-
-def _verify_trivial(
-    old_size: int, size: int, proof: Sequence[bytes], *, old_root: bytes, root: bytes
-) -> None:
-    if proof:
-        raise ProofError("must be empty for equal or empty trees", value="proof")
-    if old_size == 0 and old_root != Frontier().root():
-        raise ProofError("is not the root of the empty tree", value="old_root")
-    if old_size == size and old_root != root:
-        raise ProofError("differs for the same size", value="root")
 
 
 def _range_hash(start: int, end: int, nodes: NodeReader) -> bytes:

@@ -55,6 +55,14 @@ __all__ = [
 ]
 
 _REQUEST_BYTES_MAX = 16 * 1024
+_FORM_ERRORS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +203,7 @@ def check_vehicle_certificate(
     found, issuer = _load(certificate), _load(authority)
     try:
         found.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (*_FORM_ERRORS, InvalidSignature) as error:
         raise CertificateError("is not issued by our authority", value="certificate") from error
     if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
         raise CertificateExpiredError(
@@ -216,7 +224,11 @@ def vehicle_key_of(certificate: bytes) -> VehicleKey:
         MalformedError: not a certificate.
         CertificateError: its common name is not exactly one vehicle key.
     """
-    names = _load(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    try:
+        # The name is parsed when it is first asked for.
+        names = _load(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except _FORM_ERRORS as error:
+        raise MalformedError("has no readable name", value="certificate") from error
     if len(names) != 1:
         raise CertificateError("does not have exactly one common name", value="certificate")
     try:
@@ -249,7 +261,7 @@ def _load(data: bytes) -> x509.Certificate:
         if data.lstrip().startswith(b"-----BEGIN"):
             return x509.load_pem_x509_certificate(data)
         return x509.load_der_x509_certificate(data)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except _FORM_ERRORS as error:
         raise MalformedError("is not a certificate", value="certificate") from error
 
 
@@ -260,7 +272,7 @@ def _requested_key(csr: bytes) -> ec.EllipticCurvePublicKey:
         pem = csr.lstrip().startswith(b"-----BEGIN")
         request = x509.load_pem_x509_csr(csr) if pem else x509.load_der_x509_csr(csr)
         key, proven = request.public_key(), request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except _FORM_ERRORS as error:
         raise MalformedError("is not a certificate request", value="csr") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise MalformedError("does not hold a P-256 key", value="csr")
@@ -272,7 +284,7 @@ def _requested_key(csr: bytes) -> ec.EllipticCurvePublicKey:
 def _require_client_use(certificate: x509.Certificate) -> None:
     try:
         use = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as error:
+    except (*_FORM_ERRORS, x509.ExtensionNotFound) as error:
         raise CertificateError("does not say what it is for", value="certificate") from error
     if list(use) != [ExtendedKeyUsageOID.CLIENT_AUTH]:
         raise CertificateError("is not for a client", value="certificate")
@@ -283,10 +295,11 @@ def _require_not_revoked(
 ) -> None:
     try:
         listed = x509.load_der_x509_crl(revocation_list)
-    except (ValueError, TypeError) as error:
+        key = issuer.public_key()
+        ours = isinstance(key, ec.EllipticCurvePublicKey) and listed.is_signature_valid(key)
+    except _FORM_ERRORS as error:
         raise MalformedError("is not a revocation list", value="revocation_list") from error
-    key = issuer.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not listed.is_signature_valid(key):
+    if not ours:
         raise CertificateError("is not by our authority", value="revocation_list")
     entry = listed.get_revoked_certificate_by_serial_number(certificate.serial_number)
     if entry is not None:

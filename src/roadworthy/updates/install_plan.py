@@ -69,14 +69,14 @@ class Policy(msgspec.Struct, frozen=True):
 
     *_attempts: tries of one step on one subject until the installation fails. A download
         that brought some bytes starts its count anew.
-    hash_attempts: full downloads whose hash was wrong.
+    artifact_attempts: full downloads whose hash was wrong, or that the cloud refused.
     restarts_max: power cuts after the first activation until all is reverted.
     pause_s, pause_max_s: pause after a failed try; doubles each time up to the maximum.
     conditions_pause_s, conditions_wait_s: time between checks and until giving up.
     """
 
-    fetch_attempts: int = 10
-    hash_attempts: int = 2
+    fetch_attempts: int = 200
+    artifact_attempts: int = 2
     stage_attempts: int = 3
     activate_attempts: int = 3
     probe_attempts: int = 5

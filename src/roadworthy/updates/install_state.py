@@ -36,6 +36,8 @@ __all__ = ["SWITCHED", "Installation", "fold", "replay"]
 SWITCHED = frozenset({Step.ACTIVATING, Step.ACTIVATED, Step.PROBED, Step.COMMITTED})
 """Steps at which an ECU may run its new image."""
 
+_ABOUT_CONTENT = frozenset({"download-hash", "artifact-missing"})
+
 
 class Installation(msgspec.Struct, frozen=True):
     """The state of one installation.
@@ -215,8 +217,8 @@ def _reverted(state: Installation, event: Reverted) -> Installation:
 def _step_failed(state: Installation, event: StepFailed) -> Installation:
     key = f"{event.work}:{event.subject}"
     tries = 1 if event.received_bytes else state.tries.get(key, 0) + 1
-    if event.code == "download-hash":
-        key, tries = f"hash:{event.subject}", state.tried("hash", event.subject) + 1
+    if event.code in _ABOUT_CONTENT:
+        key, tries = f"content:{event.subject}", state.tried("content", event.subject) + 1
     state = _with(
         state,
         tries={**state.tries, key: tries},
@@ -237,8 +239,8 @@ def _step_failed(state: Installation, event: StepFailed) -> Installation:
 
 
 def _attempts(policy: Policy, event: StepFailed) -> int:
-    if event.code == "download-hash":
-        return policy.hash_attempts
+    if event.code in _ABOUT_CONTENT:
+        return policy.artifact_attempts
     limits = {
         "fetch": policy.fetch_attempts,
         "stage": policy.stage_attempts,

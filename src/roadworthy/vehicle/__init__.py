@@ -1,0 +1,1 @@
+"""Floor 5: the agent on a vehicle's telematics unit."""

@@ -52,7 +52,8 @@ def _row(number: int, step: int, total: int) -> views.VehicleTableRow:
     begin = (0, 14, 44)[wave - 1] + (number * 53 % total) * 0.8 * (wave - 1) / 2
     need = 14 + chance.random() * 16
     share = min(1.0, max(0.0, (step - begin) / need))
-    stage = views.STAGES[int(share * (len(views.STAGES) - 1))]
+    reached = max(int(share * (len(views.STAGES) - 1)), int(share > 0))
+    stage = views.STAGES[reached]
     code, ecu = "", ""
     if number in FAILURES and share >= 0.7:
         stage, code = "failed", FAILURES[number]
@@ -77,7 +78,7 @@ def _row(number: int, step: int, total: int) -> views.VehicleTableRow:
         full_bytes=full if share else None,
         code=code,
         reason=reason if code else "",
-        duration_s=round((step - begin) * 2.1) if stage not in ENDED and share else need * 2.1,
+        duration_s=None if not share else need * 2.1 if stage in ENDED else (step - begin) * 2.1,
     )
 
 

@@ -11,6 +11,7 @@ _MINUTE_S = 60
 _HOUR_S = 3600
 _DAY_S = 86400
 _HASH_DIGITS = 12
+_GAP = "\u00a0"
 NOTHING = "\u2013"
 
 
@@ -24,11 +25,11 @@ def size(size_bytes: int | None) -> str:
     if size_bytes is None:
         return NOTHING
     if size_bytes < _KIB:
-        return f"{size_bytes} B"
+        return f"{size_bytes}{_GAP}B"
     power = min(int(math.log(size_bytes, _KIB)), len(_UNITS))
     value = size_bytes / _KIB**power
     digits = 0 if value >= 100 else 1 if value >= 10 else 2  # noqa: PLR2004 - three digits
-    return f"{value:.{digits}f} {_UNITS[power - 1]}"
+    return f"{value:.{digits}f}{_GAP}{_UNITS[power - 1]}"
 
 
 def percent(share: float | None) -> str:
@@ -37,7 +38,7 @@ def percent(share: float | None) -> str:
         return NOTHING
     value = share * 100
     whole = value >= 10 or abs(value - round(value)) < 0.05  # noqa: PLR2004 - rounding limits
-    return f"{value:.0f} %" if whole else f"{value:.1f} %"
+    return f"{value:.0f}{_GAP}%" if whole else f"{value:.1f}{_GAP}%"
 
 
 def duration(seconds: float | None) -> str:
@@ -45,13 +46,14 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     whole = max(0, round(seconds))
-    if whole < _MINUTE_S:
-        return f"{whole} s"
-    if whole < _HOUR_S:
-        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S:02d} s"
-    if whole < _DAY_S:
-        return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S:02d} min"
-    return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S:02d} h"
+    units = ((_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"), (1, "s"))
+    first = next((n for n, (length_s, _) in enumerate(units) if whole >= length_s), len(units) - 1)
+    words: list[str] = []
+    for length_s, name in units[first : first + 2]:
+        if whole >= length_s or not words:
+            words.append(f"{whole // length_s}{_GAP}{name}")
+        whole %= length_s
+    return _GAP.join(words)
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
@@ -78,7 +80,8 @@ def clock_time(moment: datetime | None, now: datetime) -> str:
         return NOTHING
     if moment.date() == now.date():
         return moment.strftime("%H:%M:%S")
-    return f"{moment.day} {moment.strftime('%b %Y, %H:%M')}"
+    year = "" if moment.year == now.year else f" {moment.year}"
+    return f"{moment.day} {moment.strftime('%b')}{year}, {moment.strftime('%H:%M')}"
 
 
 def short_hash(digest: str) -> str:

@@ -115,7 +115,7 @@ class BurnChart {
       padding: [10, 8, 0, 0],
       scales: { x: { time: false }, y: { range: [0, Math.max(1, this.total * 1.04)] } },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map(elapsed), space: 70 },
+        { ...axis, values: (_, ticks) => ticks.map(elapsed), space: 70, size: 28 },
         { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000] },
       ],
       series: [

@@ -1,0 +1,85 @@
+"""A browser and the scripted site, once for all page tests; skipped loudly without a browser."""
+
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.pages.browser import find_browser, launch
+from tests.pages.server import serving
+
+_MISSING = "PAGE TESTS SKIPPED: no Chromium found; install Debian's `chromium` to run them"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = find_browser()
+    if not path:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn(pytest.PytestWarning(_MISSING), stacklevel=1)
+        pytest.skip(_MISSING)
+    with sync_playwright() as playwright:
+        started = launch(playwright, path)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def site(browser: Browser) -> Iterator[str]:
+    assert browser.is_connected()
+    with serving() as address:
+        yield address
+
+
+Open = Callable[..., Page]
+
+
+class Watch:
+    """What a page must never do: complain on the console or ask another host."""
+
+    def __init__(self, context: BrowserContext, site: str) -> None:
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        self._site = site
+        context.on("page", self._follow)
+        context.on("request", self._request)
+
+    def _follow(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _console(self, message: object) -> None:
+        kind, text = getattr(message, "type", ""), getattr(message, "text", "")
+        if kind in {"error", "warning"}:
+            self.complaints.append(f"{kind}: {text}")
+
+    def _request(self, request: object) -> None:
+        url = str(getattr(request, "url", ""))
+        if not url.startswith((self._site, "data:")):
+            self.foreign.append(url)
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: str) -> Iterator[Open]:
+    """Open a path of the site in a fresh context; complaints fail the test at its end."""
+    contexts: list[tuple[BrowserContext, Watch]] = []
+
+    def opened(path: str, *, width: int = 1280, theme: str = "light", scripts: bool = True) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 844},
+            color_scheme="dark" if theme == "dark" else "light",
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+        )
+        contexts.append((context, Watch(context, site)))
+        context.request.post(f"{site}/reset")
+        page = context.new_page()
+        page.goto(site + path)
+        return page
+
+    yield opened
+    for context, watch in contexts:
+        context.close()
+        assert watch.complaints == []
+        assert watch.foreign == []

@@ -1,0 +1,209 @@
+"""A small server with the real pages and a scripted campaign: `python -m … PORT`.
+
+The campaign moves a step every 200 ms while it runs. `/samples/NAME` and `/empty/NAME` show
+every sample; `POST /reset` puts the script back to its start.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import uvicorn
+from litestar import Litestar, Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import HTTPException
+from litestar.params import Body, Parameter
+from litestar.response import Redirect, Response, Stream
+from litestar.static_files import create_static_files_router
+from tests.cloud.web import fleet_samples, samples
+
+from roadworthy.cloud.web import views
+from roadworthy.cloud.web.live import LiveStream
+from roadworthy.cloud.web.render import CONTENT_SECURITY_POLICY, Renderer
+from roadworthy.cloud.web.static_files import STATIC
+
+STEP_S = 0.2
+HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Chosen = Annotated[str, Parameter(query="state")]
+ViewNow = Callable[[], views.View]
+
+
+@dataclass
+class Script:
+    """Where the scripted campaign is."""
+
+    step: int = 40
+    state: str = "running"
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(STEP_S)
+            if self.state == "running" and self.step < samples.STEPS:
+                self.step += 1
+
+
+script = Script()
+renderer = Renderer()
+
+
+def html(text: str, status: int = 200) -> Response[str]:
+    return Response(text, media_type="text/html", status_code=status, headers=HEADERS)
+
+
+def page(view: views.View, status: int = 200) -> Response[str]:
+    return html(renderer.page(view, samples.FRAME), status)
+
+
+def table(request: Request[Any, Any, Any]) -> views.VehicleTableView:
+    query = request.query_params
+    return samples.table(
+        script.step,
+        stage=query.get("stage", ""),
+        text=query.get("text", ""),
+        page=int(query.get("page", "1")),
+    )
+
+
+def campaign(vehicles: views.VehicleTableView | None = None) -> views.CampaignView:
+    return samples.campaign(script.step, state=script.state, vehicles=vehicles)
+
+
+async def stream(view_now: ViewNow) -> AsyncIterator[bytes]:
+    live = LiveStream(renderer)
+    while True:
+        yield live.update(view_now(), samples.FRAME)
+        await asyncio.sleep(STEP_S)
+
+
+def events(view_now: ViewNow) -> Stream:
+    return Stream(stream(view_now), media_type="text/event-stream")
+
+
+@get("/")
+async def overview() -> Response[str]:
+    return page(fleet_samples.overview(script.step))
+
+
+@get("/events")
+async def overview_events() -> Stream:
+    return events(lambda: fleet_samples.overview(script.step))
+
+
+@get("/campaigns")
+async def campaigns(chosen: Chosen = "") -> Response[str]:
+    return page(samples.campaign_list(chosen))
+
+
+@get("/campaigns/{name:str}")
+async def campaign_page(request: Request[Any, Any, Any], name: str) -> Response[str]:
+    if name != "c-7f21":
+        return page(fleet_samples.PROBLEM, 404)
+    return page(campaign(table(request)))
+
+
+@get("/campaigns/{name:str}/events")
+async def campaign_events(name: str) -> Stream:
+    assert name
+    return events(campaign)
+
+
+@get("/campaigns/{name:str}/vehicles")
+async def campaign_vehicles(request: Request[Any, Any, Any], name: str) -> Response[str]:
+    assert name
+    return html(renderer.vehicle_table(table(request), samples.FRAME))
+
+
+@post("/campaigns/{name:str}/{action:str}", status_code=303)
+async def act(name: str, action: str, data: Form) -> Response[Any]:
+    if data.get("csrf_token") != samples.FORM_VALUE:
+        return page(views.ProblemView(403, "Access denied", "the form is too old"), 403)
+    if action not in campaign().actions:
+        problem = views.ProblemView(409, "Conflict", f"a {script.state} campaign can't {action}")
+        return page(problem, 409)
+    script.state = {"pause": "paused", "resume": "running", "abort": "aborted"}[action]
+    return Redirect(f"/campaigns/{name}", status_code=303)
+
+
+@get("/vehicles")
+async def vehicles(chosen: Chosen = "", text: str = "") -> Response[str]:
+    return page(fleet_samples.vehicle_list(state=chosen, text=text))
+
+
+@get("/vehicles/{key:str}")
+async def vehicle(key: str) -> Response[str]:
+    assert key
+    return page(fleet_samples.vehicle())
+
+
+@get("/vehicles/{key:str}/events")
+async def vehicle_events(key: str) -> Stream:
+    assert key
+    return events(fleet_samples.vehicle)
+
+
+@get("/releases")
+async def releases() -> Response[str]:
+    return page(fleet_samples.release_list())
+
+
+@get("/releases/{name:str}")
+async def release(name: str) -> Response[str]:
+    assert name
+    return page(fleet_samples.release())
+
+
+@get("/ledger")
+async def ledger() -> Response[str]:
+    return page(fleet_samples.ledger())
+
+
+@get("/{kind:str}/sample/{name:str}")
+async def sample(kind: str, name: str) -> Response[str]:
+    found = {"full": fleet_samples.ALL, "empty": fleet_samples.EMPTY}[kind].get(name)
+    if found is None:
+        raise HTTPException(status_code=404)
+    return page(found)
+
+
+@post("/reset", status_code=204)
+async def reset(step: int = 40) -> None:
+    script.step, script.state = step, "running"
+
+
+async def begin(app: Litestar) -> None:
+    app.state.task = asyncio.create_task(script.run())
+
+
+async def end(app: Litestar) -> None:
+    app.state.task.cancel()
+
+
+app = Litestar(
+    route_handlers=[
+        overview,
+        overview_events,
+        campaigns,
+        campaign_page,
+        campaign_events,
+        campaign_vehicles,
+        act,
+        vehicles,
+        vehicle,
+        vehicle_events,
+        releases,
+        release,
+        ledger,
+        sample,
+        reset,
+        create_static_files_router("/static", [STATIC]),
+    ],
+    on_startup=[begin],
+    on_shutdown=[end],
+    openapi_config=None,
+)
+
+if __name__ == "__main__":
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

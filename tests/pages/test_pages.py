@@ -1,0 +1,203 @@
+"""The pages in a real browser, under the real content policy, with live updates."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from tests.cloud.web import fleet_samples
+from tests.pages.conftest import Open
+
+CAMPAIGN = "/campaigns/c-7f21"
+PAGES = {f"full {name}": f"/full/sample/{name}" for name in fleet_samples.ALL} | {
+    f"empty {name}": f"/empty/sample/{name}" for name in fleet_samples.EMPTY
+}
+CONFIRMED = ".figure-ok dd"
+WIDE_MS = 15_000
+
+
+def confirmed(page: Page) -> int:
+    text = page.locator("#campaign-figures").locator(CONFIRMED).inner_text()
+    found = re.match(r"\d+", text)
+    assert found
+    return int(found.group())
+
+
+def wait_for_more(page: Page, before: int) -> None:
+    page.wait_for_function(
+        "before => parseInt(document.querySelector('#campaign-figures dd').textContent) > before",
+        arg=before,
+        timeout=WIDE_MS,
+    )
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {rule['nodes'][0]['html'][:160]}" for rule in found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_accessibility_violation(open_page: Open, name: str, theme: str) -> None:
+    assert violations(open_page(PAGES[name], theme=theme)) == []
+
+
+def test_the_accessibility_check_finds_what_is_wrong(open_page: Open) -> None:
+    page = open_page(PAGES["full problem"])
+    page.evaluate("document.querySelector('main').append(document.createElement('input'))")
+    assert any(found.startswith("label:") for found in violations(page))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone(open_page: Open, name: str) -> None:
+    page = open_page(PAGES[name], width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    hidden = page.evaluate(
+        """() => [...document.querySelectorAll("main *")]
+        .filter(e => !e.closest(".tabs, .table-frame, svg, .sr-only, thead, dialog"))
+        .filter(e => e.getBoundingClientRect().right > 391).map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert hidden == []
+
+
+def test_the_menu_is_within_reach_on_a_phone(open_page: Open) -> None:
+    page = open_page("/", width=390)
+    link = page.get_by_role("navigation", name="Main").get_by_role("link", name="Campaigns")
+    expect(link).to_be_in_viewport()
+    link.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Campaigns")
+
+
+def test_a_campaign_moves_while_one_looks_at_it(open_page: Open) -> None:
+    page = open_page(CAMPAIGN)
+    expect(page.locator("#connection")).to_have_text("Live", timeout=WIDE_MS)
+    before = confirmed(page)
+    points = page.evaluate("document.querySelector('#burn').dataset.burn.length")
+    assert points > 0
+    wait_for_more(page, before)
+    rows = page.locator("#vehicle-table tbody")
+    expect(rows).to_contain_text("Confirmed", timeout=WIDE_MS)
+    expect(page.locator("#burn canvas")).to_be_visible()
+
+
+def test_the_table_refreshes_itself(open_page: Open) -> None:
+    page = open_page(f"{CAMPAIGN}?stage=confirmed")
+    page.wait_for_function(
+        """() => { const rows = document.querySelectorAll("#vehicle-table tbody tr").length;
+        window.rowsBefore ??= rows; return rows > window.rowsBefore; }""",
+        timeout=WIDE_MS,
+    )
+
+
+def test_pause_freezes_and_resume_goes_on(open_page: Open) -> None:
+    page = open_page(CAMPAIGN)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#campaign-head h1")).to_contain_text("Paused")
+    expect(page.locator(".toast")).to_have_text("Campaign paused")
+    frozen = confirmed(page)
+    page.wait_for_timeout(1500)
+    assert confirmed(page) == frozen
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#campaign-head h1")).to_contain_text("Running")
+    wait_for_more(page, frozen)
+
+
+def test_abort_asks_for_a_reason_first(open_page: Open) -> None:
+    page = open_page(CAMPAIGN)
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Abort…").click()
+    expect(dialog).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Abort…").click()
+    dialog.get_by_role("button", name="Abort campaign").click()
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Reason").fill("the ESP image is faulty")
+    dialog.get_by_role("button", name="Abort campaign").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#campaign-head h1")).to_contain_text("Aborted")
+    expect(page.get_by_role("button", name="Abort…")).to_have_count(0)
+
+
+def test_a_refused_action_is_told_in_words(open_page: Open) -> None:
+    page = open_page("/full/sample/campaign-draft")
+    page.route("**/campaigns/c-7f21/events", lambda route: route.abort())
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(".toast-bad")).to_have_text("a running campaign can't start")
+    expect(page.locator("h1")).to_contain_text("Winter brake")
+
+
+def test_the_filter_keeps_focus_and_text_while_the_page_is_live(open_page: Open) -> None:
+    page = open_page(CAMPAIGN)
+    field = page.get_by_placeholder("VIN, ECU or code")
+    field.press_sequentially("wrtht6", delay=20)
+    expect(page).to_have_url(re.compile(r"text=wrtht6$"))
+    expect(page.locator("#vehicle-table")).to_contain_text("17 in total")
+    before = confirmed(page)
+    wait_for_more(page, before)
+    expect(field).to_be_focused()
+    expect(field).to_have_value("wrtht6")
+    expect(page.locator("#vehicle-table")).to_contain_text("17 in total")
+    expect(page.locator("#vehicle-table")).not_to_contain_text("Small car")
+
+
+def test_the_second_page_stays_the_second_page(open_page: Open) -> None:
+    page = open_page(CAMPAIGN)
+    page.locator("#vehicle-table").get_by_role("link", name="Next").click()
+    expect(page.locator("#vehicle-table")).to_contain_text("page 2 of 4")
+    wait_for_more(page, confirmed(page))
+    page.wait_for_timeout(1500)
+    expect(page.locator("#vehicle-table")).to_contain_text("page 2 of 4")
+
+
+def test_the_theme_switch_is_remembered(open_page: Open) -> None:
+    page = open_page(CAMPAIGN)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Dark theme").click()
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(ground) == dark
+
+
+def test_a_lost_connection_is_shown(open_page: Open) -> None:
+    page = open_page(CAMPAIGN)
+    expect(page.locator("#connection")).to_have_text("Live", timeout=WIDE_MS)
+    page.evaluate("document.dispatchEvent(new Event('htmx:sse:error'))")
+    states = page.evaluate("document.getElementById('connection').dataset.state")
+    assert states == "lost"
+    expect(page.locator("#connection")).to_have_text("Live", timeout=WIDE_MS)
+
+
+def test_the_lists_refresh_themselves(open_page: Open) -> None:
+    page = open_page("/campaigns")
+    with page.expect_response(re.compile("/campaigns")) as answer:
+        pass
+    assert answer.value.ok
+    expect(page.locator("#campaign-rows tbody tr")).to_have_count(5)
+
+
+def test_pages_can_be_read_and_used_without_scripts(open_page: Open) -> None:
+    page = open_page(f"{CAMPAIGN}?stage=queued", scripts=False)
+    expect(page.locator("h1")).to_contain_text("Winter brake and gateway update")
+    expect(page.locator("#burn svg")).to_be_visible()
+    expect(page.locator("#vehicle-table")).not_to_contain_text("Confirmed")
+    page.get_by_placeholder("VIN, ECU or code").fill("WRTHT6")
+    page.get_by_role("button", name="Filter").click()
+    expect(page).to_have_url(re.compile("text=WRTHT6"))
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#campaign-head h1")).to_contain_text("Paused")
+    page.get_by_role("button", name="Abort…").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_the_first_tab_stop_leads_to_the_content(open_page: Open) -> None:
+    page = open_page("/")
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to content")
+    expect(link).to_be_focused()
+    expect(link).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()

@@ -4,7 +4,7 @@ A delta is made from every image that an earlier release put on the same kind of
 campaign does not start while one is missing: thousands of vehicles would take the full image.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from roadworthy.base.ids import Sha256
@@ -12,7 +12,7 @@ from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.ports import Tables
 from roadworthy.updates.release import Delta, Release
 
-__all__ = ["Pair", "build_delta", "missing_deltas"]
+__all__ = ["Encode", "Pair", "build_delta", "missing_deltas"]
 
 _RELEASES_BACK = 20
 
@@ -42,17 +42,20 @@ def missing_deltas(tables: Tables, release: Release) -> list[Pair]:
     return sorted(wanted - set(known))
 
 
-async def build_delta(desk: Desk, pair: Pair, encode: Callable[[bytes, bytes], bytes]) -> Delta:
+Encode = Callable[[bytes, bytes], Awaitable[bytes]]
+
+
+async def build_delta(desk: Desk, pair: Pair, encode: Encode) -> Delta:
     """Make one delta and store it; a patch that saves nothing is noted as such.
 
     Args:
         desk: the server.
         pair: the images.
-        encode: the codec, which may take seconds; the caller decides where it runs.
+        encode: the codec, from base and target; it may take minutes, the caller says where.
     """
     base = await _whole(desk, pair.base)
     target = await _whole(desk, pair.target)
-    patch = encode(base, target)
+    patch = await encode(base, target)
     useful = len(patch) < len(target)
     delta = Delta(
         base_sha256=pair.base,

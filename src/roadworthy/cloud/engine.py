@@ -22,6 +22,7 @@ from roadworthy.updates.campaign import (
     Campaign,
     CampaignEvent,
     CampaignState,
+    Effect,
     MarkSilent,
     Member,
     OfferNext,
@@ -40,6 +41,7 @@ __all__ = [
     "abort_campaign",
     "campaign_or_error",
     "create_campaign",
+    "is_due",
     "pause_campaign",
     "resume_campaign",
     "running_campaigns",
@@ -159,20 +161,22 @@ def abort_campaign(
     return aborted
 
 
+def is_due(tables: Tables, campaign_id: str, *, now: datetime) -> bool:
+    """Say whether `tick` would change anything; needs no write."""
+    campaign = campaign_or_error(tables, campaign_id)
+    return any(
+        not isinstance(effect, MarkSilent) or tables.campaigns.silent(campaign_id, effect.since)
+        for effect in _decide(tables, campaign, now)
+    )
+
+
 def tick(
     tables: Tables, authority: Authority, campaign_id: str, *, now: datetime
 ) -> tuple[VehicleKey, ...]:
     """Do what is due in one campaign; return the vehicles to notify once it is stored."""
     campaign = campaign_or_error(tables, campaign_id)
-    last_ended_at = tables.campaigns.last_ended_at(campaign_id, campaign.wave)
-    effects = decide(
-        campaign,
-        wave_count(tables, campaign),
-        last_ended_at=last_ended_at,
-        now=now.timestamp(),
-    )
     offered: list[VehicleKey] = []
-    for effect in effects:
+    for effect in _decide(tables, campaign, now):
         match effect:
             case OfferNext():
                 offered += _offer_next(tables, authority, campaign, effect, now)
@@ -181,6 +185,12 @@ def tick(
             case _:
                 campaign = _apply(tables, campaign, effect, actor="engine", now=now)
     return tuple(offered)
+
+
+def _decide(tables: Tables, campaign: Campaign, now: datetime) -> tuple[Effect, ...]:
+    last_ended_at = tables.campaigns.last_ended_at(campaign.id, campaign.wave)
+    count = wave_count(tables, campaign)
+    return decide(campaign, count, last_ended_at=last_ended_at, now=now.timestamp())
 
 
 def _offer_next(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, Parameter
 from litestar.response import Redirect, Stream
 
 from roadworthy.cloud.api.guards import account_of, check_form
@@ -24,11 +24,11 @@ async def campaigns(
     desk: Desk,
     renderer: Renderer,
     request: Request[Any, Any, Any],
-    state: str = "",
+    only: Annotated[str, Parameter(query="state")] = "",
     page: int = 1,
 ) -> Response[str]:
     """List the campaigns."""
-    view = campaign_list(desk.tables(), state=state, page=page)
+    view = campaign_list(desk.tables(), state=only, page=page)
     return whole_page(desk, renderer, request, view)
 
 

@@ -1,0 +1,60 @@
+"""Makes deltas in a process of their own.
+
+Minutes of work and gigabytes of memory for large images must neither delay a vehicle's
+request nor take the server down with them.
+"""
+
+import asyncio
+import os
+import struct
+import sys
+
+from roadworthy.base.errors import StoreError
+from roadworthy.delta import encode
+
+__all__ = ["encode_in_child"]
+
+_LENGTHS = struct.Struct(">QQ")
+_NICENESS = 10
+_LOG_BYTES = 500
+
+
+async def encode_in_child(base: bytes, target: bytes) -> bytes:
+    """Return the patch from `base` to `target`, made in a child process.
+
+    Raises:
+        StoreError: the child died, for example of too little memory; says what it said last.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "roadworthy.adapters.delta_process",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        asked = _LENGTHS.pack(len(base), len(target)) + base + target
+        patch, log = await child.communicate(asked)
+    except asyncio.CancelledError:
+        child.kill()
+        await child.wait()
+        raise
+    if child.returncode:
+        last = log[-_LOG_BYTES:].decode(errors="replace").strip()
+        raise StoreError(f"the delta process ended with {child.returncode}: {last}", value="delta")
+    return patch
+
+
+def _serve() -> None:
+    os.nice(_NICENESS)
+    asked = sys.stdin.buffer.read()
+    base_length, target_length = _LENGTHS.unpack_from(asked)
+    start = _LENGTHS.size
+    base = asked[start : start + base_length]
+    target = asked[start + base_length : start + base_length + target_length]
+    sys.stdout.buffer.write(encode(base, target))
+
+
+if __name__ == "__main__":
+    _serve()

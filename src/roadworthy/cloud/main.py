@@ -1,0 +1,186 @@
+"""Wires the server: stores, broker, both listeners, workers. The only module that knows all."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from litestar import Litestar
+
+from roadworthy.adapters.delta_process import encode_in_child
+from roadworthy.adapters.files import FolderArtifacts
+from roadworthy.adapters.https_server import AsgiApp, RunningServer, serve
+from roadworthy.adapters.nats_auth import Authorise, VehicleGate
+from roadworthy.adapters.nats_broker import BrokerSettings, NatsBroker
+from roadworthy.adapters.nats_messages import NatsMessages
+from roadworthy.adapters.sqlite_store import SqliteStore
+from roadworthy.adapters.tls import TlsServer
+from roadworthy.base.clock import SystemChance, SystemClock
+from roadworthy.base.ids import VehicleKey
+from roadworthy.cloud.access import LINK_LIFE, SCOPES, issue
+from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.enrolment import authorise
+from roadworthy.cloud.folder import ServerFolder
+from roadworthy.cloud.operator_app import make_operator_app
+from roadworthy.cloud.pages.sign_in import sign_in_path
+from roadworthy.cloud.ports import Account, StoredEntry, Tables
+from roadworthy.cloud.repositories import store_roots
+from roadworthy.cloud.vehicle_api import make_vehicle_app
+from roadworthy.cloud.workers import build_deltas, repeat, run_campaigns, take_in
+
+__all__ = ["RunningCloud", "ServerSettings", "issue_local", "running_cloud"]
+
+_LOG = logging.getLogger("roadworthy.cloud")
+_ENGINE_EVERY_S = 0.5
+_DELTAS_EVERY_S = 1.0
+_RESTART_AFTER_S = 1.0
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How to run a server.
+
+    folder: made by the key ceremony.
+    operator_port, vehicle_port, mqtt_port: 0 picks a free one.
+    operator_tls: certificate and key of the operators' listener; without it, plain HTTP,
+        which is only for the machine itself or behind a proxy that ends TLS.
+    environment: a badge on every page.
+    """
+
+    folder: Path
+    host: str = "127.0.0.1"
+    operator_port: int = 0
+    vehicle_port: int = 0
+    mqtt_port: int = 0
+    operator_tls: TlsServer | None = None
+    environment: str = ""
+
+
+@dataclass(slots=True)
+class RunningCloud:
+    """A server that runs."""
+
+    desk: Desk
+    operator: RunningServer
+    vehicle: RunningServer
+    broker: NatsBroker
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    async def sign_in_link(self) -> str:
+        """Return a link that opens a session once, within 15 minutes."""
+        token = await issue_local(self.desk, kind="link", name="operator")
+        return self.operator.url + sign_in_path(token)
+
+
+async def issue_local(desk: Desk, *, kind: str, name: str) -> str:
+    """Return a token with all scopes, for whoever can start this server."""
+    secret, now = desk.chance.token(_SECRET_BYTES), desk.now()
+
+    def work(tables: Tables) -> str:
+        return issue(
+            tables.accounts,
+            secret=secret,
+            name=name,
+            kind=kind,
+            scopes=SCOPES,
+            life=LINK_LIFE,
+            now=now,
+        )
+
+    return await desk.write(work)
+
+
+@contextlib.asynccontextmanager
+async def running_cloud(settings: ServerSettings) -> AsyncIterator[RunningCloud]:
+    """Run a server as long as the block does.
+
+    Raises:
+        NotFoundError: the folder has no keys yet.
+        StoreError, LinkError: a part can't start; says which and why.
+    """
+    folder = ServerFolder(settings.folder)
+    clock = SystemClock()
+    tls = TlsServer(folder.tls("server.pem"), folder.tls("server.key"), folder.tls("ca.pem"))
+    authority, issuer = folder.load_authority(), folder.load_issuer()
+    async with contextlib.AsyncExitStack() as stack:
+        store = SqliteStore(folder.database, StoredEntry, Account)
+        stack.callback(store.close)
+        broker = NatsBroker(
+            BrokerSettings(folder.broker, tls, host=settings.host, mqtt_port=settings.mqtt_port),
+            clock=clock,
+            chance=SystemChance(),
+        )
+        gate = VehicleGate(broker, _admit(store), clock=clock)
+        desk = Desk(
+            store=store,
+            artifacts=FolderArtifacts(folder.artifacts),
+            authority=authority,
+            issuer=issuer,
+            clock=clock,
+            chance=SystemChance(),
+            disconnect=gate.kick,
+            environment=settings.environment,
+        )
+        await desk.write(lambda tables: store_roots(tables.metadata, authority))
+        messages = NatsMessages(broker, clock=clock)
+        await broker.start()
+        stack.push_async_callback(broker.stop)
+        await messages.open()
+        stack.push_async_callback(messages.close)
+        await gate.open()
+        stack.push_async_callback(gate.close)
+        vehicle = await _listen(stack, make_vehicle_app(desk), settings, settings.vehicle_port, tls)
+        operator = await _listen(
+            stack,
+            make_operator_app(desk),
+            settings,
+            settings.operator_port,
+            settings.operator_tls,
+        )
+        workers: list[Callable[[], Awaitable[None]]] = [
+            lambda: repeat(desk, lambda: run_campaigns(desk, messages), _ENGINE_EVERY_S),
+            lambda: repeat(desk, lambda: build_deltas(desk, encode_in_child), _DELTAS_EVERY_S),
+            lambda: take_in(desk, messages, messages),
+        ]
+        running = RunningCloud(desk, operator, vehicle, broker)
+        running.tasks = [asyncio.create_task(_keep(desk, worker)) for worker in workers]
+        stack.push_async_callback(_end, running.tasks)
+        yield running
+
+
+def _admit(store: SqliteStore[StoredEntry, Account]) -> Authorise:
+    async def admit(certificate: bytes) -> VehicleKey:
+        return authorise(store.read(), certificate)
+
+    return admit
+
+
+async def _listen(
+    stack: contextlib.AsyncExitStack,
+    app: Litestar,
+    settings: ServerSettings,
+    port: int,
+    tls: TlsServer | None,
+) -> RunningServer:
+    server = await serve(cast("AsgiApp", app), host=settings.host, port=port, tls=tls)
+    stack.push_async_callback(server.stop)
+    return server
+
+
+async def _keep(desk: Desk, worker: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await worker()
+        except Exception:  # noqa: BLE001 - one bad step must not stop the campaigns for ever
+            _LOG.exception("a worker failed and is started again")
+        await desk.clock.sleep(_RESTART_AFTER_S)
+
+
+async def _end(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,132 @@
+"""What runs beside the requests: campaign engine, intake of reports, delta builder.
+
+Each worker repeats one small durable step. It may be ended at any moment: what it had not
+stored was never acknowledged, so it comes again.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from roadworthy.base.errors import InputError, RoadworthyError, TrustError
+from roadworthy.base.ids import VehicleKey
+from roadworthy.cloud.deltas import Encode, build_delta, missing_deltas
+from roadworthy.cloud.desk import Desk, Downlink
+from roadworthy.cloud.engine import is_due, running_campaigns, tick
+from roadworthy.cloud.intake import accept, refuse
+from roadworthy.cloud.ports import Tables
+
+__all__ = ["Uplink", "UplinkMessage", "build_deltas", "repeat", "run_campaigns", "take_in"]
+
+_LOG = logging.getLogger("roadworthy.cloud")
+_RELEASES_BACK = 20
+_AT_ONCE = 64
+_PAUSE_AFTER_ERROR_S = 1.0
+
+
+class UplinkMessage(Protocol):
+    """One message of a vehicle; it comes again until it is acknowledged."""
+
+    @property
+    def vehicle(self) -> VehicleKey:
+        """Who sent it, as its connection proved."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """What it sent, unchecked."""
+        ...
+
+    @property
+    def sequence(self) -> int:
+        """The broker's number of the message; the same when it comes again."""
+        ...
+
+    async def ack(self) -> None:
+        """Release the message."""
+        ...
+
+
+class Uplink(Protocol):
+    """Messages of all vehicles."""
+
+    def receive(self) -> AsyncIterator[UplinkMessage]:
+        """Yield messages for ever."""
+        ...
+
+
+async def repeat(desk: Desk, step: Callable[[], Awaitable[None]], every_s: float) -> None:
+    """Run a step for ever; an error is logged and the step tried again."""
+    while True:
+        pause_s = every_s
+        try:
+            await step()
+        except RoadworthyError as error:
+            _LOG.warning("a step is tried again: %s", error)
+            pause_s = max(every_s, _PAUSE_AFTER_ERROR_S)
+        await desk.clock.sleep(pause_s)
+
+
+async def run_campaigns(desk: Desk, downlink: Downlink) -> None:
+    """Let each live campaign do what is due, then notify the vehicles that got an offer."""
+    for campaign_id in running_campaigns(desk.tables()):
+        now = desk.now()
+        if not is_due(desk.tables(), campaign_id, now=now):
+            continue
+
+        def step(tables: Tables, campaign_id: str = campaign_id) -> tuple[VehicleKey, ...]:
+            return tick(tables, desk.authority, campaign_id, now=desk.now())
+
+        for vehicle in await desk.write(step):
+            notice = msgspec.json.encode({"type": "notice"})
+            await downlink.send(vehicle, notice, message_id=f"notice-{campaign_id}-{vehicle}")
+
+
+async def build_deltas(desk: Desk, encode: Encode) -> None:
+    """Make the deltas that any release lacks."""
+    for release in desk.tables().releases.page(limit=_RELEASES_BACK):
+        for pair in missing_deltas(desk.tables(), release):
+            delta = await build_delta(desk, pair, encode)
+            _LOG.info("delta %s: %d bytes", release.id, delta.length_bytes)
+
+
+async def take_in(desk: Desk, uplink: Uplink, downlink: Downlink) -> None:
+    """Take in reports for ever: many vehicles at once, each vehicle's in their order."""
+    order: defaultdict[VehicleKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+    room = asyncio.Semaphore(_AT_ONCE)
+    async with asyncio.TaskGroup() as group:
+        async for message in uplink.receive():
+            await room.acquire()
+            group.create_task(_take_in_one(desk, downlink, message, order[message.vehicle], room))
+
+
+async def _take_in_one(
+    desk: Desk,
+    downlink: Downlink,
+    message: UplinkMessage,
+    turn: asyncio.Lock,
+    room: asyncio.Semaphore,
+) -> None:
+    try:
+        async with turn:
+            answer = await _store(desk, message)
+            text = msgspec.json.encode(answer)
+            await downlink.send(message.vehicle, text, message_id=f"answer-{message.sequence}")
+            await message.ack()
+    except RoadworthyError as error:
+        _LOG.warning("report of %s comes again: %s", message.vehicle, error)
+    finally:
+        room.release()
+
+
+async def _store(desk: Desk, message: UplinkMessage) -> dict[str, object]:
+    vehicle, payload, now = message.vehicle, message.payload, desk.now()
+    try:
+        return await desk.write(lambda tables: accept(tables, vehicle, payload, now=now))
+    except (InputError, TrustError) as refused:
+        error = refused
+    return await desk.write(lambda tables: refuse(tables, vehicle, payload, error, now=now))

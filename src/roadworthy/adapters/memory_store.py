@@ -15,6 +15,7 @@ from roadworthy.adapters.store_records import AccountRecord, EntryRecord
 from roadworthy.base.errors import ConflictError, StoreError
 from roadworthy.base.ids import Sha256, VehicleKey, Vin
 from roadworthy.fleet.inventory import Vehicle
+from roadworthy.fleet.ports import Census
 from roadworthy.updates.release import Delta, Release
 
 __all__ = ["MemoryStore", "MemoryTables"]
@@ -69,14 +70,17 @@ class MemoryVehicles:
         """Return key and type of each vehicle that is not revoked, by key."""
         return sorted(
             (one.key, one.type)
-            for one in self._vehicles.values()
-            if one.revoked_at <= 0 and (not vehicle_types or one.type in vehicle_types)
+            for one in self._in_use()
+            if not vehicle_types or one.type in vehicle_types
         )
 
     def versions(self) -> list[tuple[str, str, int]]:
-        """Return (hardware id, version, number of ECUs), for each hardware id the most first."""
+        """Return (hardware id, version, number of ECUs), for each hardware id the most first.
+
+        ECUs of revoked vehicles are left out.
+        """
         found: dict[tuple[str, str], int] = {}
-        for vehicle in self._vehicles.values():
+        for vehicle in self._in_use():
             for ecu in vehicle.ecus:
                 place = (ecu.hardware_id, ecu.version)
                 found[place] = found.get(place, 0) + 1
@@ -85,10 +89,23 @@ class MemoryVehicles:
             key=lambda one: (one[0], -one[2], one[1]),
         )
 
+    def census(self, seen_since: float) -> Census:
+        """Return the fleet in numbers; online is who was seen since then (Unix seconds)."""
+        in_use = self._in_use()
+        return Census(
+            vehicles=len(in_use),
+            online=sum(one.last_seen_at >= seen_since for one in in_use),
+            revoked=len(self._vehicles) - len(in_use),
+            ecus=sum(len(one.ecus) for one in in_use),
+        )
+
     def vin_in_lower_case(self, key: VehicleKey) -> str:
         """Return a vehicle's VIN to search in; empty for a vehicle that is not registered."""
         vehicle = self._vehicles.get(key)
         return vehicle.vin.lower() if vehicle else ""
+
+    def _in_use(self) -> list[Vehicle]:
+        return [one for one in self._vehicles.values() if one.revoked_at <= 0]
 
     def _matching(self, text: str) -> list[Vehicle]:
         part = text.casefold()

@@ -5,6 +5,7 @@ from collections import Counter
 from roadworthy.adapters.sqlite_link import Link, decode, encode, json_list
 from roadworthy.base.ids import VehicleKey, Vin
 from roadworthy.fleet.inventory import EcuState, Vehicle
+from roadworthy.fleet.ports import Census
 
 __all__ = ["SqliteVehicles"]
 
@@ -36,19 +37,21 @@ class SqliteVehicles:
         """
         before = self.get(vehicle.key)
         self._link.change(
-            "INSERT INTO vehicle (key, vin, type, revoked, search, body) "
-            "VALUES (:key, :vin, :type, :revoked, :search, :body) ON CONFLICT (key) DO UPDATE SET "
-            "vin = :vin, type = :type, revoked = :revoked, search = :search, body = :body",
+            "INSERT INTO vehicle (key, vin, type, revoked, seen_at, search, body) "
+            "VALUES (:key, :vin, :type, :revoked, :seen_at, :search, :body) "
+            "ON CONFLICT (key) DO UPDATE SET vin = :vin, type = :type, revoked = :revoked, "
+            "seen_at = :seen_at, search = :search, body = :body",
             {
                 "key": vehicle.key,
                 "vin": vehicle.vin,
                 "type": vehicle.type,
                 "revoked": int(vehicle.revoked_at > 0),
+                "seen_at": vehicle.last_seen_at,
                 "search": f"{vehicle.key}\n{vehicle.vin}\n{vehicle.type}".casefold(),
                 "body": encode(vehicle),
             },
         )
-        self._count(before.ecus if before else (), vehicle.ecus)
+        self._count(_counted(before) if before else (), _counted(vehicle))
 
     def page(self, *, text: str = "", offset: int = 0, limit: int = 50) -> list[Vehicle]:
         """Return vehicles in the order of their VIN; `text` is part of VIN, key or type."""
@@ -77,7 +80,10 @@ class SqliteVehicles:
         return [(VehicleKey(key), vehicle_type) for key, vehicle_type in rows]
 
     def versions(self) -> list[tuple[str, str, int]]:
-        """Return (hardware id, version, number of ECUs), for each hardware id the most first."""
+        """Return (hardware id, version, number of ECUs), for each hardware id the most first.
+
+        ECUs of revoked vehicles are left out.
+        """
         return [
             (hardware_id, version, ecus)
             for hardware_id, version, ecus in self._link.rows(
@@ -85,6 +91,17 @@ class SqliteVehicles:
                 "ORDER BY hardware_id, ecus DESC, version"
             )
         ]
+
+    def census(self, seen_since: float) -> Census:
+        """Return the fleet in numbers; online is who was seen since then (Unix seconds)."""
+        row = self._link.row(
+            "SELECT (SELECT count(*) FROM vehicle WHERE revoked = 0), "
+            "(SELECT count(*) FROM vehicle WHERE revoked = 0 AND seen_at >= :since), "
+            "(SELECT count(*) FROM vehicle WHERE revoked = 1), "
+            "(SELECT coalesce(sum(ecus), 0) FROM installed)",
+            {"since": seen_since},
+        )
+        return Census(*row) if row else Census(0, 0, 0, 0)
 
     def _count(self, before: tuple[EcuState, ...], after: tuple[EcuState, ...]) -> None:
         if before == after:
@@ -100,3 +117,7 @@ class SqliteVehicles:
                 if more
             ],
         )
+
+
+def _counted(vehicle: Vehicle) -> tuple[EcuState, ...]:
+    return () if vehicle.revoked_at > 0 else vehicle.ecus

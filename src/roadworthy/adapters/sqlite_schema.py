@@ -15,8 +15,10 @@ _APPLICATION_ID = 0x52445754
 _FIRST = (
     """CREATE TABLE vehicle (
         key TEXT PRIMARY KEY, vin TEXT NOT NULL UNIQUE, type TEXT NOT NULL,
-        revoked INTEGER NOT NULL, search TEXT NOT NULL, body BLOB NOT NULL)""",
+        revoked INTEGER NOT NULL, seen_at REAL NOT NULL, search TEXT NOT NULL,
+        body BLOB NOT NULL)""",
     "CREATE INDEX vehicle_selection ON vehicle (revoked, type, key)",
+    "CREATE INDEX vehicle_seen ON vehicle (seen_at) WHERE revoked = 0",
     """CREATE TABLE installed (
         hardware_id TEXT NOT NULL, version TEXT NOT NULL, ecus INTEGER NOT NULL,
         PRIMARY KEY (hardware_id, version)) WITHOUT ROWID""",

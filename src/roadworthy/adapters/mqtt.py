@@ -7,16 +7,14 @@ answers it (a PUBACK is no authorisation): the caller keeps it until then.
 """
 
 import asyncio
-import contextlib
 import logging
-import ssl
 from dataclasses import dataclass
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.reasoncodes import ReasonCode
 
-from roadworthy.adapters.tls import TlsClient, client_context, tls_reason
+from roadworthy.adapters.tls import TlsClient, ask_tls_reason, client_context, tls_reason
 from roadworthy.base.clock import Chance, Clock
 from roadworthy.base.errors import LinkError
 from roadworthy.base.ids import VehicleKey
@@ -25,7 +23,6 @@ __all__ = ["MqttMessages", "MqttSettings"]
 
 _LOG = logging.getLogger(__name__)
 _KEEPALIVE_S = 30
-_PROBE_TIMEOUT_S = 2.0
 _QUEUE_MAX = 1000
 
 
@@ -153,28 +150,9 @@ class MqttMessages:
     async def _explain(self, error: Exception) -> str:
         if isinstance(error, MqttConnectError):
             return "the broker does not let this vehicle in; it may be revoked or unknown"
-        found = tls_reason(error) or await self._probe()
+        host, port = self._settings.host, self._settings.port
+        found = tls_reason(error) or await ask_tls_reason(host, port, self._context)
         return found or f"connection lost ({error})"
-
-    async def _probe(self) -> str | None:
-        """Return why TLS refuses us: paho hides the alert that follows the handshake."""
-        settings = self._settings
-        try:
-            async with asyncio.timeout(_PROBE_TIMEOUT_S):
-                reader, writer = await asyncio.open_connection(
-                    settings.host, settings.port, ssl=self._context
-                )
-                try:
-                    await reader.read(1)
-                finally:
-                    writer.close()
-                    with contextlib.suppress(OSError):
-                        await writer.wait_closed()
-        except ssl.SSLError as error:
-            return tls_reason(error)
-        except (OSError, TimeoutError):
-            return None
-        return None
 
 
 def _code(code: int | ReasonCode) -> int:

@@ -3,9 +3,13 @@
 One private authority signs the server's and the vehicles' certificates. TLS 1.2 is refused,
 system trust stores are not consulted. In TLS 1.3 a server judges the client's certificate
 after the client has finished its handshake, so a refusal arrives as an alert on the first
-read (RFC 8446 section 4.4.2.4); `tls_reason` finds it in whatever error a library raised.
+read (RFC 8446 section 4.4.2.4). `tls_reason` finds it in whatever error a library raised;
+often it is lost there, because the server closes while our request is on its way, and then
+`ask_tls_reason` connects once more and only listens.
 """
 
+import asyncio
+import contextlib
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +17,20 @@ from pathlib import Path
 
 from roadworthy.base.errors import StoreError
 
-__all__ = ["TlsClient", "TlsServer", "client_context", "server_context", "tls_reason"]
+__all__ = [
+    "TlsClient",
+    "TlsServer",
+    "ask_tls_reason",
+    "client_context",
+    "server_context",
+    "tls_reason",
+]
 
+_ALERT_TIMEOUT_S = 1.0
+_CLOSED = (
+    "the other side closes the connection during TLS; it may not accept our certificate "
+    "(none given, expired, or of another authority)"
+)
 _WORDS = {
     "CERTIFICATE_REQUIRED": "the other side asks for a certificate and got none",
     "UNKNOWN_CA": "the other side does not know the authority that signed our certificate",
@@ -93,12 +109,37 @@ def tls_reason(error: BaseException) -> str | None:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the server's certificate is not accepted: {cause.verify_message}"
-        text = str(cause).upper().replace(" ", "_")
-        is_tls = isinstance(cause, ssl.SSLError) or "[SSL" in text
-        found = next((words for name, words in _WORDS.items() if name in text), None)
-        if is_tls:
-            return found or f"TLS failed ({cause})"
+        if isinstance(cause, ssl.SSLError):
+            text = str(cause).upper().replace(" ", "_")
+            found = (words for name, words in _WORDS.items() if name in text)
+            return next(found, f"TLS failed ({cause})")
     return None
+
+
+async def ask_tls_reason(host: str, port: int, context: ssl.SSLContext) -> str | None:
+    """Connect, send nothing, and return why TLS refuses us; None if it does not.
+
+    Some servers (asyncio's TLS among them) close the connection without the alert that would
+    tell the reason; then all that can be said is that it was closed.
+    """
+    try:
+        async with asyncio.timeout(_ALERT_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(host, port, ssl=context)
+            try:
+                await reader.read(1)
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+    except ssl.SSLError as error:
+        return tls_reason(error)
+    except ConnectionRefusedError:
+        return None
+    except ConnectionError:
+        return _CLOSED
+    except (OSError, TimeoutError):
+        return None
+    return _CLOSED
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

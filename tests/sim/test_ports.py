@@ -49,7 +49,7 @@ class Bench:
         )
         self.cloud = SimCloud(_KEY, self.backend, self.link)
         self.messages = SimMessages(_KEY, self.backend, self.link, self.scheduler)
-        self.storage = SimStorage(self.supply)
+        self.storage = SimStorage(self.supply, {})
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever it returns
         answers: list[Any] = []

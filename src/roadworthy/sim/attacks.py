@@ -5,20 +5,29 @@ vehicle's own verification is all that is left. What he changes is his fault's k
 `sim.faults`; everything else he passes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 
+from roadworthy.base.encoding import sha256_hex
+from roadworthy.base.errors import LinkError, VehicleError
 from roadworthy.base.ids import HardwareId, Sha256, VehicleKey
 from roadworthy.cloud.authority import Authority
+from roadworthy.diagnostics import flash
+from roadworthy.diagnostics.conversation import converse
+from roadworthy.diagnostics.lock import derive_key
+from roadworthy.sim.ecu import VirtualEcu, ecu_secret
 from roadworthy.sim.faults import FaultKind
-from roadworthy.sim.ports import Backend
+from roadworthy.sim.ports import Backend, SimEcuBus
+from roadworthy.sim.power import Supply
+from roadworthy.sim.scheduler import Scheduler, VirtualClock
 from roadworthy.sim.vehicle_types import SoftwareSet
 from roadworthy.trust.keys import signer_from_seed
 from roadworthy.trust.repository import make_director_targets, sign, to_bytes
 from roadworthy.trust.targets import EcuTarget, ImageTarget, read_director
 from roadworthy.trust.tuf import CryptoSigner, Metadata, Targets, Timestamp
 
-__all__ = ["ManInTheMiddle"]
+__all__ = ["ManInTheMiddle", "use_rogue_tester"]
 
 _DIRECTOR = "director"
 _TIMESTAMP = "timestamp.json"
@@ -51,6 +60,7 @@ class ManInTheMiddle:
         self._release = release
         self._first = backend.metadata(vehicle, _DIRECTOR, _TIMESTAMP)
         self._seen_targets = False
+        self.is_active = False
         self._changes: dict[FaultKind, _Change] = {
             FaultKind.FROZEN: self._freeze,
             FaultKind.ROLLED_BACK: self._roll_back,
@@ -62,14 +72,14 @@ class ManInTheMiddle:
         """Return a metadata file as the attacker wants it."""
         data = self._backend.metadata(vehicle, repository, name)
         change = self._changes.get(self._kind)
-        if data is None or change is None or repository != _DIRECTOR:
+        if data is None or change is None or repository != _DIRECTOR or not self.is_active:
             return data
         return change(name, data)
 
     def artifact(self, vehicle: VehicleKey, sha256: Sha256) -> bytes | None:
         """Return an artifact, changed in one bit if that is the attack."""
         data = self._backend.artifact(vehicle, sha256)
-        if data is None or self._kind is not FaultKind.TAMPERED:
+        if data is None or self._kind is not FaultKind.TAMPERED or not self.is_active:
             return data
         middle = len(data) // 2
         return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
@@ -109,6 +119,33 @@ class ManInTheMiddle:
         )
         sign(targets, self._authority.director)
         return to_bytes(targets)
+
+
+def use_rogue_tester(
+    ecus: Mapping[int, VirtualEcu], victim: VirtualEcu, scheduler: Scheduler
+) -> None:
+    """Plug in a tester that knows the unlock secret and flashes an image of its own.
+
+    Without the director's key it has no metadata that names its image.
+    """
+    scheduler.spawn(_flash_evil(ecus, victim, scheduler), "rogue tester")
+
+
+async def _flash_evil(
+    ecus: Mapping[int, VirtualEcu], victim: VirtualEcu, scheduler: Scheduler
+) -> None:
+    bus = SimEcuBus(ecus, Supply(scheduler, lambda _: None), scheduler)
+    clock = VirtualClock(scheduler)
+    data = b"not from the maker" * 60
+    evil = flash.Image(data, Sha256(sha256_hex(data)), b"{}")
+    secret = ecu_secret(victim.identity.vehicle, victim.identity.serial)
+
+    def unlock(seed: bytes) -> bytes:
+        return derive_key(secret, seed)
+
+    for conversation in (flash.flash(evil, unlock), flash.activate(evil.sha256, unlock)):
+        with suppress(VehicleError, LinkError):
+            await converse(conversation, bus, victim.place.address, clock)
 
 
 @cache

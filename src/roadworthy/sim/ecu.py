@@ -123,6 +123,7 @@ class VirtualEcu:
         self.pace = pace or EcuPace()
         self.faults = EcuFaults()
         self.ran: set[Sha256] = set()
+        self.boots = 0
         self.identity = EcuIdentity(
             serial=ecu_serial(vehicle, place),
             hardware_id=place.hardware_id,
@@ -135,7 +136,7 @@ class VirtualEcu:
         self._factory_sha256 = image.sha256
         self._memory = FlashMemory(slot_size_bytes, factory_state(record), image.data)
         self._chance = chance
-        self._is_hung = False
+        self._is_dark = False
         self._start()
 
     @property
@@ -151,11 +152,11 @@ class VirtualEcu:
 
     def serve(self, request: bytes, now: datetime) -> Answers:
         """Answer one request; what it wrote is torn by power loss until `settle`."""
-        if self._is_hung:
+        if self._is_dark:
             return Answers((), 0.0)
         is_erase = bool(request) and _is_erase(request)
         if is_erase and self.faults.hangs:
-            self._is_hung = True
+            self._is_dark = True
             return Answers((), 0.0)
         if is_erase and self.faults.rejects:
             return Answers((negative(request[0], Nrc.CONDITIONS_NOT_CORRECT),), 0.0)
@@ -170,11 +171,12 @@ class VirtualEcu:
 
     def lose_power(self, chance: SeededChance) -> None:
         """Tear what was being written; the ECU is dark until `power_on`."""
+        self._is_dark = True
         self._memory.tear(chance)
 
     def power_on(self) -> None:
         """Boot from the cells, with nothing in RAM."""
-        self._is_hung = False
+        self._is_dark = False
         self._start()
 
     def _start(self) -> None:
@@ -194,6 +196,7 @@ class VirtualEcu:
 
     def _came_up(self, now: datetime | None) -> None:
         """Note what runs; the watchdog resets an ECU whose new image does not come up."""
+        self.boots += 1
         self.ran.add(self.running_sha256())
         if self.faults.ill and self.running_sha256() != self._factory_sha256:
             self._server.restart(now)

@@ -3,7 +3,9 @@
 Every run has a poor network. Beside that, some vehicles get a fault of their own. A fault is
 passing when the vehicle has to get over it (power comes back, the link comes back) and
 lasting when the vehicle can't be updated while it is there. `EXPECTED` says what a campaign
-must in the end say of a vehicle with each fault; everything else would not be the truth.
+must in the end say of a vehicle with each fault; everything else would not be the truth. After
+two kinds it depends on the moment: who shows old metadata too early keeps the vehicle from
+its update, and who erases an ECU's other slot can make an installation fail.
 """
 
 from collections.abc import Mapping
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from roadworthy.base.clock import SeededChance
-from roadworthy.updates.gate import MemberStage
+from roadworthy.updates.gate import FAILED, MemberStage
 
 __all__ = ["ATTACKS", "EXPECTED", "Fault", "FaultKind", "FaultPlan", "LinkQuality", "draw_plan"]
 
@@ -69,10 +71,10 @@ EXPECTED: Mapping[FaultKind, frozenset[MemberStage]] = {
     FaultKind.ECU_BOOTS_ILL: frozenset({MemberStage.ROLLED_BACK}),
     FaultKind.TAMPERED: _FAILED,
     FaultKind.FROZEN: _SILENT,
-    FaultKind.ROLLED_BACK: _WELL,
+    FaultKind.ROLLED_BACK: _WELL | _SILENT,
     FaultKind.FORGED: _SILENT,
     FaultKind.WRONG_HARDWARE: _SILENT,
-    FaultKind.ROGUE_TESTER: _WELL,
+    FaultKind.ROGUE_TESTER: frozenset(FAILED) | _WELL,
 }
 
 # How often each kind is drawn, in relation to the others.

@@ -9,19 +9,21 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from roadworthy.base.clock import SeededChance
-from roadworthy.base.errors import LinkError, StoreError
+from roadworthy.base.errors import AccessError, LinkError, StoreError
 from roadworthy.base.ids import Sha256, VehicleKey
 from roadworthy.diagnostics.errors import NoResponseError
 from roadworthy.sim.ecu import VirtualEcu
 from roadworthy.sim.faults import LinkQuality
 from roadworthy.sim.power import Supply
 from roadworthy.sim.scheduler import Mailbox, Scheduler
+from roadworthy.updates.install_plan import Conditions
 
-__all__ = ["Backend", "Link", "SimCloud", "SimEcuBus", "SimMessages", "SimStorage"]
+__all__ = ["Backend", "Link", "SimCloud", "SimConditions", "SimEcuBus", "SimMessages", "SimStorage"]
 
 _CHUNK_BYTES = 512
 _STORAGE_S = 0.001
 _PENDING_NRC = 0x78
+_PARKED_SHARE = 0.8
 
 
 class Backend(Protocol):
@@ -133,7 +135,7 @@ class _Download:
         await self._link.pass_one_way()
         data = self._fetch()
         if data is None:
-            raise LinkError("refused with status 404", value="artifact")
+            raise AccessError("is not part of your offer", value="artifact")
         if self._offset >= len(data):
             raise StopAsyncIteration
         piece = data[self._offset : self._offset + _CHUNK_BYTES]
@@ -171,8 +173,15 @@ class SimMessages:
         await self._link.pass_one_way()
 
     async def receive(self, timeout_s: float) -> bytes | None:
-        """Return the next message, or None after `timeout_s` seconds."""
-        return await self._box.take(timeout_s)
+        """Return the next message, or None after `timeout_s` seconds.
+
+        Raises:
+            LinkError: none came, and there is no connection.
+        """
+        message = await self._box.take(timeout_s)
+        if message is None and not self._link.is_up:
+            raise LinkError("no connection", value="broker")
+        return message
 
     def deliver(self, payload: bytes) -> None:
         """Send a message down: the broker keeps it until the vehicle is there."""
@@ -239,11 +248,24 @@ class SimEcuBus:
         return answers.responses[-1]
 
 
-class SimStorage:
-    """The vehicle's port `Storage`."""
+class SimConditions:
+    """The vehicle's port `VehicleConditions`: now and then somebody drives."""
 
-    def __init__(self, supply: Supply) -> None:
-        self._files: dict[str, bytes] = {}
+    def __init__(self, supply: Supply, chance: SeededChance) -> None:
+        self._supply = supply
+        self._random = chance.random
+
+    async def read(self) -> Conditions:
+        """Return the vehicle's situation."""
+        await self._supply.step(_STORAGE_S)
+        return Conditions(parked=self._random.random() < _PARKED_SHARE)
+
+
+class SimStorage:
+    """The vehicle's port `Storage`; starts with the files that the factory left."""
+
+    def __init__(self, supply: Supply, files: Mapping[str, bytes]) -> None:
+        self._files = dict(files)
         self._supply = supply
         self._unsettled: tuple[str, bytes | None, bytes] | None = None
 

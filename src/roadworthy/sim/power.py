@@ -6,10 +6,11 @@ comes in the middle of the step: what the step was writing is torn.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 
 from roadworthy.sim.scheduler import Scheduler
 
-__all__ = ["Supply"]
+__all__ = ["Supply", "SupplyClock"]
 
 
 class Supply:
@@ -18,10 +19,13 @@ class Supply:
     Args:
         scheduler: the run's time.
         cut: called when power fails; ends the vehicle's tasks.
+
+    `watch` is called after each step, so that a judge sees every moment.
     """
 
     def __init__(self, scheduler: Scheduler, cut: Callable[[float], None]) -> None:
         self.steps = 0
+        self.watch: Callable[[], None] = lambda: None
         self._scheduler = scheduler
         self._cut = cut
         self._plan: dict[int, float] = {}
@@ -45,3 +49,20 @@ class Supply:
         if off_s is not None:
             self._scheduler.call_later(duration_s / 2, lambda: self._cut(off_s))
         await self._scheduler.sleep(duration_s)
+        self.watch()
+
+
+class SupplyClock:
+    """The vehicle's clock behind the port `base.clock.Clock`: sleeping is a step, too."""
+
+    def __init__(self, supply: Supply, scheduler: Scheduler) -> None:
+        self._supply = supply
+        self._scheduler = scheduler
+
+    def now(self) -> datetime:
+        """Return the virtual time, aware, in UTC."""
+        return self._scheduler.now()
+
+    async def sleep(self, duration_s: float) -> None:
+        """Return after `duration_s` virtual seconds."""
+        await self._supply.step(duration_s)

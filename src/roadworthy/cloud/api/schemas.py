@@ -27,6 +27,7 @@ __all__ = [
     "ReasonIn",
     "ReleaseIn",
     "ReleaseOut",
+    "SignInOut",
     "SignatureIn",
     "TokenIn",
     "TokenOut",
@@ -242,6 +243,12 @@ class TokenOut(msgspec.Struct, frozen=True):
     token: str
     name: str
     scopes: list[str]
+
+
+class SignInOut(msgspec.Struct, frozen=True):
+    """Path and query of a sign-in link; it works once, for 15 minutes."""
+
+    path: str
 
 
 class AccountOut(msgspec.Struct, frozen=True):

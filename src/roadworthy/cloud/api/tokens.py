@@ -6,9 +6,9 @@ from typing import Any
 from litestar import Request, Router, delete, get, post
 
 from roadworthy.base.errors import InputError, NotFoundError
-from roadworthy.cloud.access import check_scopes, issue, require, revoke_token
+from roadworthy.cloud.access import LINK_LIFE, check_scopes, issue, require, revoke_token
 from roadworthy.cloud.api.guards import account_of
-from roadworthy.cloud.api.schemas import AccountOut, TokenIn, TokenOut
+from roadworthy.cloud.api.schemas import AccountOut, SignInOut, TokenIn, TokenOut
 from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.records import record
@@ -49,6 +49,28 @@ async def make(desk: Desk, request: Request[Any, Any, Any], data: TokenIn) -> To
     return TokenOut(token=await desk.write(work), name=data.name, scopes=list(scopes))
 
 
+@post("/sign-in", opt={"scope": "tokens"})
+async def make_link(desk: Desk, request: Request[Any, Any, Any]) -> SignInOut:
+    """Make a link that opens a browser session with this token's scopes, once."""
+    account, now, secret = account_of(request), desk.now(), desk.chance.token(_SECRET_BYTES)
+
+    def work(tables: Tables) -> str:
+        details = {"scopes": list(account.scopes)}
+        subjects = (f"token/{account.name}",)
+        record(tables, "sign-in-link", actor=account.name, subjects=subjects, data=details, now=now)
+        return issue(
+            tables.accounts,
+            secret=secret,
+            name=account.name,
+            kind="link",
+            scopes=account.scopes,
+            life=LINK_LIFE,
+            now=now,
+        )
+
+    return SignInOut(path=f"/sign-in?token={await desk.write(work)}")
+
+
 @get("/", opt={"scope": "tokens"})
 async def list_all(desk: Desk) -> list[AccountOut]:
     """List tokens; the tokens themselves are not kept."""
@@ -72,4 +94,4 @@ async def revoke(desk: Desk, request: Request[Any, Any, Any], token_id: str) -> 
     await desk.write(work)
 
 
-tokens = Router("/tokens", route_handlers=[make, list_all, revoke], tags=["Tokens"])
+tokens = Router("/tokens", route_handlers=[make, make_link, list_all, revoke], tags=["Tokens"])

@@ -45,6 +45,7 @@ _SENTENCES: dict[str, Callable[[_Data], str]] = {
     "vehicle-revoked": lambda d: f"Revoked the vehicle's certificate. {d['why']}".rstrip(),
     "inventory-changed": lambda d: f"Reported {len(d['ecus'])} ECUs",
     "token-made": lambda d: f"Made the token {d['name']} ({', '.join(d['scopes'])})",
+    "sign-in-link": lambda _: "Made a sign-in link",
     "token-revoked": lambda d: f"Revoked the token {d['name']}",
 }
 

@@ -137,7 +137,7 @@ class MemoryCampaigns:
     def open_member(self, vehicle: VehicleKey) -> Member | None:
         """Return the vehicle's member with an offer in progress in any campaign, or None."""
         found = self._open.get(vehicle, {}).values()
-        return min(found, key=lambda one: (-one.offered_at, one.campaign_id), default=None)
+        return max(found, key=lambda one: (one.offered_at, one.campaign_id), default=None)
 
     def memberships(self, vehicle: VehicleKey) -> list[Member]:
         """Return all members of a vehicle, latest offer first."""

@@ -133,7 +133,7 @@ class SqliteMembers:
         return _first(
             self._link.rows(
                 "SELECT body FROM member WHERE vehicle = :vehicle AND open = 1 "
-                "ORDER BY offered_at DESC, campaign LIMIT 1",
+                "ORDER BY offered_at DESC, campaign DESC LIMIT 1",
                 {"vehicle": vehicle},
             )
         )
@@ -183,7 +183,7 @@ class SqliteMembers:
     def in_progress(self, campaign_id: str) -> list[Member]:
         """Return members with an open offer, by wave and vehicle."""
         rows = self._link.rows(
-            "SELECT body FROM member WHERE campaign = :campaign AND open = 1 "
+            "SELECT body FROM member WHERE campaign = :campaign AND attention = 1 "
             "ORDER BY wave, vehicle",
             {"campaign": campaign_id},
         )

@@ -5,8 +5,6 @@ artifact is used before its length and hash are those of the signed metadata.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import aclosing
-from typing import Any, cast
 
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import InputError, LinkError, RoadworthyError, TrustError
@@ -133,22 +131,22 @@ class Artifacts:
         offset = await self._storage.size(name)
         gathered = bytearray()
         failure: RoadworthyError | None = None
-        # aclosing is typed for async generators only; a stream has the one method it needs.
-        stream = cast("Any", self._cloud.artifact(wanted.artifact, offset))
+        stream = self._cloud.artifact(wanted.artifact, offset)
         try:
-            async with aclosing(stream):
-                async for piece in stream:
-                    gathered += piece
-                    self.received_bytes += len(piece)
-                    total = offset + self.received_bytes
-                    if len(gathered) >= self._append_bytes:
-                        await self._storage.append(name, bytes(gathered))
-                        gathered.clear()
-                    await progress(total)
-                    if total > wanted.length_bytes:
-                        break
+            async for piece in stream:
+                gathered += piece
+                self.received_bytes += len(piece)
+                total = offset + self.received_bytes
+                if len(gathered) >= self._append_bytes:
+                    await self._storage.append(name, bytes(gathered))
+                    gathered.clear()
+                await progress(total)
+                if total > wanted.length_bytes:
+                    break
         except RoadworthyError as error:
             failure = error
+        # Not in a `finally`: when the power goes there is no time for it.
+        await stream.aclose()
         if gathered:
             await self._storage.append(name, bytes(gathered))
         if failure is not None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -60,7 +60,7 @@ class ServerSettings:
     environment: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RunningCloud:
     """A server that runs."""
 
@@ -68,7 +68,6 @@ class RunningCloud:
     operator: RunningServer
     vehicle: RunningServer
     broker: NatsBroker
-    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     async def sign_in_link(self) -> str:
         """Return a link that opens a session once, within 15 minutes."""
@@ -102,54 +101,68 @@ async def running_cloud(settings: ServerSettings) -> AsyncIterator[RunningCloud]
         NotFoundError: the folder has no keys yet.
         StoreError, LinkError: a part can't start; says which and why.
     """
-    folder = ServerFolder(settings.folder)
-    clock = SystemClock()
-    tls = TlsServer(folder.tls("server.pem"), folder.tls("server.key"), folder.tls("ca.pem"))
-    authority, issuer = folder.load_authority(), folder.load_issuer()
     async with contextlib.AsyncExitStack() as stack:
-        store = SqliteStore(folder.database, StoredEntry, Account)
-        stack.callback(store.close)
-        broker = NatsBroker(
-            BrokerSettings(folder.broker, tls, host=settings.host, mqtt_port=settings.mqtt_port),
-            clock=clock,
-            chance=SystemChance(),
-        )
-        gate = VehicleGate(broker, _admit(store), clock=clock)
-        desk = Desk(
-            store=store,
-            artifacts=FolderArtifacts(folder.artifacts),
-            authority=authority,
-            issuer=issuer,
-            clock=clock,
-            chance=SystemChance(),
-            disconnect=gate.kick,
-            environment=settings.environment,
-        )
-        await desk.write(lambda tables: store_roots(tables.metadata, authority))
-        messages = NatsMessages(broker, clock=clock)
+        desk, broker, gate = _make_desk(stack, settings)
+        await desk.write(lambda tables: store_roots(tables.metadata, desk.authority))
+        messages = NatsMessages(broker, clock=desk.clock)
         await broker.start()
         stack.push_async_callback(broker.stop)
         await messages.open()
         stack.push_async_callback(messages.close)
         await gate.open()
         stack.push_async_callback(gate.close)
-        vehicle = await _listen(stack, make_vehicle_app(desk), settings, settings.vehicle_port, tls)
-        operator = await _listen(
-            stack,
-            make_operator_app(desk),
-            settings,
-            settings.operator_port,
-            settings.operator_tls,
+        vehicle_tls, operator_tls = _tls(settings), settings.operator_tls
+        vehicle_app, operator_app = make_vehicle_app(desk), make_operator_app(desk)
+        vehicle = await _listen(
+            stack, vehicle_app, settings.host, settings.vehicle_port, vehicle_tls
         )
-        workers: list[Callable[[], Awaitable[None]]] = [
-            lambda: repeat(desk, lambda: run_campaigns(desk, messages), _ENGINE_EVERY_S),
-            lambda: repeat(desk, lambda: build_deltas(desk, encode_in_child), _DELTAS_EVERY_S),
-            lambda: take_in(desk, messages, messages),
-        ]
-        running = RunningCloud(desk, operator, vehicle, broker)
-        running.tasks = [asyncio.create_task(_keep(desk, worker)) for worker in workers]
-        stack.push_async_callback(_end, running.tasks)
-        yield running
+        operator = await _listen(
+            stack, operator_app, settings.host, settings.operator_port, operator_tls
+        )
+        tasks = [asyncio.create_task(_keep(desk, work)) for work in _workers(desk, messages)]
+        stack.push_async_callback(_end, tasks)
+        yield RunningCloud(desk, operator, vehicle, broker)
+
+
+def _make_desk(
+    stack: contextlib.AsyncExitStack, settings: ServerSettings
+) -> tuple[Desk, NatsBroker, VehicleGate]:
+    folder, clock, chance = ServerFolder(settings.folder), SystemClock(), SystemChance()
+    authority, issuer = folder.load_authority(), folder.load_issuer()
+    store = SqliteStore(folder.database, StoredEntry, Account)
+    stack.callback(store.close)
+    broker = NatsBroker(
+        BrokerSettings(
+            folder.broker, _tls(settings), host=settings.host, mqtt_port=settings.mqtt_port
+        ),
+        clock=clock,
+        chance=chance,
+    )
+    gate = VehicleGate(broker, _admit(store), clock=clock)
+    desk = Desk(
+        store=store,
+        artifacts=FolderArtifacts(folder.artifacts),
+        authority=authority,
+        issuer=issuer,
+        clock=clock,
+        chance=chance,
+        disconnect=gate.kick,
+        environment=settings.environment,
+    )
+    return desk, broker, gate
+
+
+def _tls(settings: ServerSettings) -> TlsServer:
+    folder = ServerFolder(settings.folder)
+    return TlsServer(folder.tls("server.pem"), folder.tls("server.key"), folder.tls("ca.pem"))
+
+
+def _workers(desk: Desk, messages: NatsMessages) -> list[Callable[[], Awaitable[None]]]:
+    return [
+        lambda: repeat(desk, lambda: run_campaigns(desk, messages), _ENGINE_EVERY_S),
+        lambda: repeat(desk, lambda: build_deltas(desk, encode_in_child), _DELTAS_EVERY_S),
+        lambda: take_in(desk, messages, messages),
+    ]
 
 
 def _admit(store: SqliteStore[StoredEntry, Account]) -> Authorise:
@@ -162,11 +175,11 @@ def _admit(store: SqliteStore[StoredEntry, Account]) -> Authorise:
 async def _listen(
     stack: contextlib.AsyncExitStack,
     app: Litestar,
-    settings: ServerSettings,
+    host: str,
     port: int,
     tls: TlsServer | None,
 ) -> RunningServer:
-    server = await serve(cast("AsgiApp", app), host=settings.host, port=port, tls=tls)
+    server = await serve(cast("AsgiApp", app), host=host, port=port, tls=tls)
     stack.push_async_callback(server.stop)
     return server
 

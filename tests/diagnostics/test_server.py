@@ -11,20 +11,23 @@ from tests.diagnostics.ecu_bench import (
     SLOT_SIZE_BYTES,
     START,
     Bench,
+    PowerCutError,
     image,
     new_bench,
     new_server,
     sha256,
+    verify,
 )
 
-from roadworthy.base.errors import StoreError
+from roadworthy.base.errors import ConflictError, StoreError
 from roadworthy.diagnostics.boot import Phase, Slot
 from roadworthy.diagnostics.flash import Image
 from roadworthy.diagnostics.lock import derive_key
 from roadworthy.diagnostics.memory import RamSlotMemory
 from roadworthy.diagnostics.nrc import Nrc
 from roadworthy.diagnostics.routines import METADATA_ADDRESS, Routine, erase, on_image
-from roadworthy.diagnostics.uds import RequestDownload, TransferData, encode_request
+from roadworthy.diagnostics.slots import Slots
+from roadworthy.diagnostics.uds import RequestDownload, Session, TransferData, encode_request
 
 NEW = image(b"new image" * 400)
 KNOWN_SERVICES = (0x10, 0x11, 0x22, 0x27, 0x31, 0x34, 0x36, 0x37, 0x3E)
@@ -116,13 +119,36 @@ def test_during_a_trial_the_way_back_can_not_be_erased(bench: Bench) -> None:
     assert bench.memory.read(Slot.A, 0, len(OLD)) == OLD
 
 
+def test_after_a_revert_nothing_is_erased_until_the_reset(bench: Bench) -> None:
+    put(bench)
+    bench.final(name_of(Routine.ACTIVATE))
+    bench.final(b"\x11\x01")
+    bench.unlock(3, 2)
+    bench.final(encode_request(on_image(Routine.REVERT, sha256(OLD))))
+    assert bench.final(encode_request(erase(10))) == refusal(0x31, Nrc.CONDITIONS_NOT_CORRECT)
+    assert bench.final(name_of(Routine.COMMIT)) == refusal(0x31, Nrc.CONDITIONS_NOT_CORRECT)
+    bench.power_cycle()
+    assert bench.memory.read(bench.server.running, 0, len(OLD)) == OLD
+
+
+def test_a_verified_slot_takes_no_byte_before_it_is_erased(bench: Bench) -> None:
+    put(bench)
+    slots = Slots(bench.memory, verify)
+    with pytest.raises(ConflictError):
+        slots.write(0, b"evil")
+    slots.erase()
+    slots.write(0, b"good")
+    assert not slots.is_waiting(NEW.sha256)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         pytest.param(Image(NEW.data, NEW.sha256, b"2:7:" + b"0" * 64), id="foreign metadata"),
         pytest.param(image(NEW.data, counter=0), id="lower release counter"),
+        pytest.param(image(NEW.data, counter=2**32), id="release counter out of range"),
         pytest.param(image(NEW.data, version=-1), id="older metadata"),
-        pytest.param(Image(NEW.data, sha256(b"other"), NEW.metadata), id="other bytes"),
+        pytest.param(Image(NEW.data, sha256(b"other"), image(b"other").metadata), id="other bytes"),
     ],
 )
 def test_what_the_ecu_does_not_trust_can_not_be_activated(bench: Bench, bad: Image) -> None:
@@ -310,6 +336,62 @@ def test_ram_memory_keeps_to_its_slot() -> None:
     assert memory.read(Slot.A, 0, 16) == OLD[:16]
     with pytest.raises(StoreError):
         memory.write(Slot.B, 10, bytes(7))
+
+
+def name_of(routine: Routine) -> bytes:
+    return encode_request(on_image(routine, NEW.sha256))
+
+
+STEPS: dict[str, list[bytes]] = {
+    "erase": [encode_request(erase(len(NEW.data)))],
+    "begin": [encode_request(RequestDownload(0, len(NEW.data)))],
+    "image": [
+        encode_request(TransferData(i + 1, NEW.data[o : o + 512]))
+        for i, o in enumerate(range(0, len(NEW.data), 512))
+    ],
+    "wrong block": [encode_request(TransferData(1, b"evil" * 128))],
+    "exit": [b"\x37"],
+    "metadata": [
+        encode_request(RequestDownload(METADATA_ADDRESS, len(NEW.metadata))),
+        encode_request(TransferData(1, NEW.metadata)),
+        b"\x37",
+    ],
+    "check": [name_of(Routine.CHECK)],
+    "activate": [name_of(Routine.ACTIVATE)],
+    "commit": [name_of(Routine.COMMIT)],
+    "revert": [encode_request(on_image(Routine.REVERT, sha256(OLD)))],
+    "reset": [b"\x11\x01"],
+}
+USUAL = ["erase", "begin", "image", "exit", "metadata", "check", "activate", "reset"]
+
+
+@settings(max_examples=80)
+@given(st.data())
+def test_no_order_of_requests_and_power_cuts_runs_an_unverified_image(data: st.DataObject) -> None:
+    bench = new_bench()
+    extra = st.sampled_from([*STEPS, "power cycle"])
+    plan = [step for usual in USUAL for step in (*data.draw(st.lists(extra, max_size=2)), usual)]
+    for step in plan:
+        bench.memory.cut_after = bench.memory.changes + data.draw(st.integers(0, 40))
+        try:
+            happen(bench, step)
+        except PowerCutError:
+            bench.power_cycle()
+        status = bench.server.status
+        held = bench.memory.read(status.running, 0, len(NEW.data))
+        assert held.startswith(OLD) or held == NEW.data
+        assert status.running_sha256 in (sha256(OLD), NEW.sha256)
+        bench.memory.cut_after = None
+
+
+def happen(bench: Bench, step: str) -> None:
+    if step == "power cycle":
+        bench.power_cycle()
+        return
+    if bench.server.session is not Session.PROGRAMMING:
+        bench.unlock(3, 2)
+    for request in STEPS[step]:
+        bench.handle(request)
 
 
 def test_time_is_only_what_the_caller_says(bench: Bench) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from roadworthy.base.clock import Clock
 from roadworthy.base.errors import LinkError, RoadworthyError
+from roadworthy.diagnostics.doip import diagnostic_words
 from roadworthy.diagnostics.doip_client import (
     Activated,
     Answer,
@@ -113,7 +114,7 @@ class DoipBus(ABC):
             case Answer(source, payload) if source in self._inbox:
                 self._inbox[source].append(payload)
             case Refused(target, code) if target in self._inbox:
-                words = f"the gateway refuses messages for it (code 0x{code:02X})"
+                words = diagnostic_words(code)
                 self._inbox[target].append(RoutingError(words, value=f"ECU 0x{target:04X}"))
             case _:
                 pass

@@ -21,15 +21,18 @@ __all__ = [
     "PayloadType",
     "RoutingRequest",
     "RoutingResponse",
+    "activation_words",
     "decode_diagnostic",
     "decode_routing_request",
     "decode_routing_response",
+    "diagnostic_words",
     "encode_diagnostic",
     "encode_diagnostic_ack",
     "encode_diagnostic_nack",
     "encode_message",
     "encode_routing_request",
     "encode_routing_response",
+    "header_words",
 ]
 
 _VERSION = 0x02
@@ -88,6 +91,36 @@ class DiagnosticNack(IntEnum):
     TARGET_UNREACHABLE = 0x06
     UNKNOWN_NETWORK = 0x07
     TRANSPORT_ERROR = 0x08
+
+
+_HEADER_WORDS: dict[int, str] = {
+    HeaderNack.PATTERN: "the header is not DoIP",
+    HeaderNack.UNKNOWN_TYPE: "the payload type is unknown",
+    HeaderNack.TOO_LARGE: "the message is too large",
+    HeaderNack.OUT_OF_MEMORY: "the gateway has no memory left",
+    HeaderNack.LENGTH: "the payload length is wrong",
+}
+_ACTIVATION_WORDS: dict[int, str] = {
+    ActivationCode.UNKNOWN_SOURCE: "the tester address is unknown",
+    ActivationCode.NO_SOCKET_LEFT: "too many testers are connected",
+    ActivationCode.SOURCE_DIFFERS: "the connection belongs to another tester address",
+    ActivationCode.SOURCE_IN_USE: "the tester address is in use on another connection",
+    ActivationCode.MISSING_AUTHENTICATION: "the tester must authenticate first",
+    ActivationCode.REJECTED_CONFIRMATION: "the vehicle's user refused",
+    ActivationCode.UNSUPPORTED_TYPE: "the activation type is not supported",
+    ActivationCode.TLS_REQUIRED: "the gateway wants TLS",
+    ActivationCode.SUCCESS: "routing is active",
+    ActivationCode.CONFIRMATION_REQUIRED: "the vehicle's user must confirm first",
+}
+_DIAGNOSTIC_WORDS: dict[int, str] = {
+    DiagnosticNack.INVALID_SOURCE: "the tester address is not active on this connection",
+    DiagnosticNack.UNKNOWN_TARGET: "no ECU has this address",
+    DiagnosticNack.TOO_LARGE: "the message is too large",
+    DiagnosticNack.OUT_OF_MEMORY: "the gateway has no memory left",
+    DiagnosticNack.TARGET_UNREACHABLE: "the ECU can't be reached",
+    DiagnosticNack.UNKNOWN_NETWORK: "the gateway does not know the ECU's network",
+    DiagnosticNack.TRANSPORT_ERROR: "the message was lost on the ECU's network",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +207,21 @@ class Framer:
         payload = bytes(self._buffer[_HEADER.size : end])
         del self._buffer[:end]
         return DoipMessage(kind, payload)
+
+
+def activation_words(code: int) -> str:
+    """Say in plain words what the answer to a routing activation means."""
+    return _ACTIVATION_WORDS.get(code, f"reason 0x{code:02X}")
+
+
+def diagnostic_words(code: int) -> str:
+    """Say in plain words why a diagnostic message was refused."""
+    return _DIAGNOSTIC_WORDS.get(code, f"reason 0x{code:02X}")
+
+
+def header_words(code: int) -> str:
+    """Say in plain words why a message's header was refused."""
+    return _HEADER_WORDS.get(code, f"reason 0x{code:02X}")
 
 
 def encode_message(kind: int, payload: bytes = b"") -> bytes:

@@ -13,11 +13,13 @@ from roadworthy.diagnostics.doip import (
     HeaderFault,
     PayloadType,
     RoutingRequest,
+    activation_words,
     decode_diagnostic,
     decode_routing_response,
     encode_diagnostic,
     encode_message,
     encode_routing_request,
+    header_words,
 )
 from roadworthy.diagnostics.errors import DoipFormatError, RoutingError
 
@@ -89,7 +91,7 @@ class DoipClient:
         events: list[ClientEvent] = []
         for item in self._framer.feed(data):
             if isinstance(item, HeaderFault):
-                raise DoipFormatError(f"bad header (code {item.code})", value="DoIP message")
+                raise DoipFormatError(header_words(item.code), value="DoIP message")
             event = self._event(item)
             if event is not None:
                 events.append(event)
@@ -109,9 +111,8 @@ class DoipClient:
                 own = self._tester.to_bytes(2, "big")
                 event = SendNow(encode_message(PayloadType.ALIVE_RESPONSE, own))
             case PayloadType.HEADER_NACK:
-                raise RoutingError(
-                    f"refuses a message's header (code {message.payload.hex()})", value="gateway"
-                )
+                code = int.from_bytes(message.payload[:1], "big")
+                raise RoutingError(header_words(code), value="gateway")
             case _:
                 pass
         return event
@@ -124,7 +125,5 @@ class DoipClient:
 def _activated(payload: bytes) -> Activated:
     response = decode_routing_response(payload)
     if response.code not in _ACTIVATED:
-        raise RoutingError(
-            f"refuses routing activation (code 0x{response.code:02X})", value="gateway"
-        )
+        raise RoutingError(activation_words(response.code), value="gateway")
     return Activated(response.entity)

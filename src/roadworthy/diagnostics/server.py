@@ -217,7 +217,7 @@ class UdsServer:
     def _values(self) -> dict[int, bytes]:
         identity = self.settings.identity
         return {
-            Did.PART_NUMBER: identity.part_number.encode("ascii"),
+            Did.PART_NUMBER: identity.part_number.encode("ascii", "replace"),
             Did.SOFTWARE_VERSION: self._slots.version().encode("ascii", "replace"),
             Did.ECU_SERIAL: identity.serial.encode(),
             Did.VEHICLE: identity.vehicle.encode(),

@@ -32,6 +32,8 @@ from roadworthy.diagnostics.routines import Routine
 
 __all__ = ["Approval", "Candidate", "Slots", "Verify"]
 
+_COUNTER_MAX = 2**32 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -144,8 +146,11 @@ class Slots:
         counter_min = current.release_counter if current else 0
         candidate = Candidate(image, sha256, metadata, self.state.metadata_version, counter_min)
         approval = self._verify(candidate, now)
-        if approval.release_counter < counter_min:
-            raise TrustError("is older than the running image", value="release_counter")
+        if not counter_min <= approval.release_counter <= _COUNTER_MAX:
+            raise TrustError(
+                f"is not between the running image's {counter_min} and 2^32-1",
+                value="release_counter",
+            )
         record = SlotRecord(sha256, length_bytes, approval.version, approval.release_counter)
         self._store(verified(self.state, record, approval.metadata_version))
 

@@ -6,11 +6,13 @@ the end; then the result is queued (once, by the offer's id), storage is tidied,
 
 from collections.abc import Awaitable, Callable
 
+from roadworthy.base.errors import ConflictError
 from roadworthy.fleet.inventory import EcuState
 from roadworthy.updates.install import Installation, decide, fold, replay
 from roadworthy.updates.install_events import (
     Begun,
     CheckConditions,
+    Effect,
     Event,
     Restarted,
     StepFailed,
@@ -107,7 +109,7 @@ class Installer:
             if isinstance(effect, Wait):
                 await self._pause(effect.until)
                 continue
-            event = await self._effects.do(effect, self.state.plan)
+            event = await self._do(effect)
             await self._note(event)
             await self._look_at(event)
             await self._report_progress(getattr(effect, "ecu", ""))
@@ -131,6 +133,11 @@ class Installer:
         await self._artifacts.tidy(kept, dict.fromkeys(known))
         await self._ports.storage.delete(_FILE)
         self.state = None
+
+    async def _do(self, effect: Effect) -> Event:
+        if self.state is None:
+            raise ConflictError("is not going on", value="installation")
+        return await self._effects.do(effect, self.state.plan)
 
     def _now(self) -> float:
         return self._ports.clock.now().timestamp()

@@ -6,7 +6,8 @@
    rolled back means that all run the old ones.
 4. Counts add up: every vehicle stands in exactly one stage, and every decision is in the ledger
    exactly once.
-5. A campaign ends: finished, or paused by its gate for the reason that it gives.
+5. A campaign ends: finished, or paused by its gate for the reason that it gives; no vehicle
+   gets an offer before the waves before its own have ended within the gate's limit.
 6. In the end each vehicle stands where its faults must have brought it.
 """
 
@@ -21,7 +22,7 @@ from roadworthy.sim.faults import EXPECTED, Fault, FaultKind
 from roadworthy.sim.vehicle import VirtualVehicle
 from roadworthy.sim.vehicle_types import UPDATABLE, SoftwareSet
 from roadworthy.updates.campaign import Campaign, CampaignState, Member
-from roadworthy.updates.gate import FAILED, MemberStage
+from roadworthy.updates.gate import ENDED, FAILED, MemberStage
 
 __all__ = ["InvariantError", "Judge"]
 
@@ -122,6 +123,10 @@ class Judge:
         for kind, number in wanted.items():
             if kinds[kind] != number:
                 self._fail(campaign.id, f"has {kinds[kind]} entries {kind} for {number} decisions")
+        if campaign.state is CampaignState.FINISHED:
+            open_ones = [member.vehicle for member in members if member.stage not in ENDED]
+            if open_ones:
+                self._fail(campaign.id, f"is finished, but {open_ones} have not ended")
         self._check_results(members, entries)
 
     def _check_results(self, members: Iterable[Member], entries: Iterable[Entry]) -> None:
@@ -145,6 +150,18 @@ class Judge:
             self._fail(campaign.id, f"says {campaign.reason!r} with {counted} of {reached} failed")
         if counted / max(1, reached) <= campaign.gate.failure_share_max:
             self._fail(campaign.id, f"paused below its limit: {campaign.reason}")
+
+    def check_waves(self, campaign: Campaign, members: Iterable[Member]) -> None:
+        """Check rule 5 at the moment at which vehicles of the current wave got offers."""
+        earlier = [member for member in members if member.wave < campaign.wave]
+        if going := [member.vehicle for member in earlier if member.stage not in ENDED]:
+            self._fail(campaign.id, f"goes on while {going} have not ended")
+        for index, wave in enumerate(campaign.waves[: campaign.wave]):
+            stages = Counter(member.stage for member in earlier if member.wave == index)
+            failed = sum(stages[stage] for stage in FAILED)
+            share = (failed - wave.forgiven) / max(1, failed + stages[MemberStage.CONFIRMED])
+            if share > campaign.gate.failure_share_max:
+                self._fail(campaign.id, f"goes on after {failed} failures in wave {wave.name}")
 
     def check_end(self, member: Member, fault: Fault | None, refusals: Iterable[str]) -> None:
         """Check rule 6 for one vehicle that had an offer.

@@ -178,10 +178,13 @@ class World:
 
     def _tick(self) -> None:
         was_running = self._campaign().state is CampaignState.RUNNING
-        for key in self.cloud.tick(self.campaign_id):
+        offered = self.cloud.tick(self.campaign_id)
+        for key in offered:
             self._arm(key)
         campaign = self._campaign()
         members = self._members()
+        if offered:
+            self.judge.check_waves(campaign, members)
         for member in members:
             if member.stage in _ENDED:
                 self.judge.check_result(self.vehicles[member.vehicle], member.stage)

@@ -14,14 +14,16 @@ from pathlib import Path
 import aiomqtt
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.adapters.conftest import ONE, TWO, Authority, Connect, Station
 from typing_extensions import override
 
+from roadworthy.adapters.messages import UpMessage
 from roadworthy.adapters.mqtt import MqttMessages
 from roadworthy.adapters.nats_auth import parse_request
 from roadworthy.adapters.nats_broker import BrokerSettings, NatsBroker
-from roadworthy.adapters.nats_messages import NatsMessages, UpMessage
+from roadworthy.adapters.nats_messages import NatsMessages
 from roadworthy.adapters.tls import client_context
 from roadworthy.base.clock import SystemChance, SystemClock
 from roadworthy.base.errors import ConflictError, InputError, LinkError, StoreError
@@ -57,41 +59,6 @@ def raw(station: Station, authority: Authority, identifier: str, **more: object)
         tls_context=client_context(authority.vehicle(ONE)),
         **more,  # type: ignore[arg-type]
     )
-
-
-async def test_a_report_arrives_with_the_key_of_its_certificate(
-    station: Station, connect: Connect
-) -> None:
-    await connect(station.broker.mqtt_port).send(b"report")
-    [message] = await take(station.messages, 1)
-    assert (message.vehicle, message.payload, message.deliveries) == (ONE, b"report", 1)
-
-
-async def test_messages_wait_for_an_offline_vehicle_and_come_once(
-    station: Station, connect: Connect
-) -> None:
-    link = connect(station.broker.mqtt_port)
-    assert await link.receive(0.5) is None
-    await link.aclose()
-    for number in (1, 2, 2):
-        await station.messages.send(ONE, b"n%d" % number, message_id=f"id{number}")
-    again = connect(station.broker.mqtt_port)
-    assert [await again.receive(5), await again.receive(5)] == [b"n1", b"n2"]
-    assert await again.receive(0.3) is None
-
-
-async def test_an_unacknowledged_report_comes_again_to_the_next_consumer(
-    station: Station, connect: Connect
-) -> None:
-    await connect(station.broker.mqtt_port).send(b"report")
-    [first] = await take(station.messages, 1, ack=False)
-    await station.messages.close()
-    successor = NatsMessages(station.broker, clock=SystemClock(), ack_wait_s=1.0)
-    await successor.open()
-    [second] = await take(successor, 1)
-    await successor.close()
-    assert (second.payload, second.sequence) == (b"report", first.sequence)
-    assert second.deliveries > 1
 
 
 async def test_reports_sent_before_the_server_consumes_are_kept(
@@ -148,7 +115,7 @@ async def reason(link: MqttMessages) -> str:
             try:
                 await link.receive(0.2)
             except LinkError as error:
-                if not re.search("not connected yet|connection lost", str(error)):
+                if not re.search("not connected yet|connection lost|timed out", str(error)):
                     return str(error)
 
 
@@ -270,12 +237,14 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
+@hypothesis_settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_request_or_an_input_error(data: bytes) -> None:
     with suppress(InputError):
         parse_request(data)
 
 
+@hypothesis_settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5),

@@ -118,7 +118,10 @@ class MqttMessages:
             try:
                 await self._session()
             except (aiomqtt.MqttError, OSError, LinkError) as error:
-                self._reason = await self._explain(error)
+                was_up = self._link is not None and self._link.done()
+                self._reason = (
+                    f"connection lost ({error})" if was_up else await self._explain(error)
+                )
                 _LOG.info("No link to the broker: %s", self._reason)
             if self._link is not None and self._link.done():
                 pause_s = self._settings.pause_min_s
@@ -152,7 +155,7 @@ class MqttMessages:
             return "the broker does not let this vehicle in; it may be revoked or unknown"
         host, port = self._settings.host, self._settings.port
         found = tls_reason(error) or await ask_tls_reason(host, port, self._context)
-        return found or f"connection lost ({error})"
+        return found or f"can't connect ({error})"
 
 
 def _code(code: int | ReasonCode) -> int:

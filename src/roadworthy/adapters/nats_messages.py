@@ -16,7 +16,6 @@ nothing: it asks for its state when it connects first.
 import logging
 import re
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -26,12 +25,13 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError as NoSuchStreamError
 
+from roadworthy.adapters.messages import UpMessage
 from roadworthy.adapters.nats_broker import NatsBroker
 from roadworthy.base.clock import Clock
 from roadworthy.base.errors import InputError, LinkError
 from roadworthy.base.ids import VehicleKey, parse_vehicle_key
 
-__all__ = ["NatsMessages", "UpMessage"]
+__all__ = ["NatsMessages"]
 
 _LOG = logging.getLogger(__name__)
 _STREAM = "$MQTT_msgs"
@@ -41,33 +41,6 @@ _UP_KEY = re.compile(r"\$MQTT\.msgs\.v\.([^.]+)\.up")
 _DURABLE = "ingest"
 _FETCH_TIMEOUT_S = 2.0
 _PAUSE_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class UpMessage:
-    """One message of a vehicle.
-
-    vehicle: who sent it; proved by its certificate.
-    payload: what it sent, unchecked.
-    sequence: the message's number in the broker's stream; the same when it comes again.
-    deliveries: 1 at first, higher when it comes again.
-    """
-
-    vehicle: VehicleKey
-    payload: bytes
-    sequence: int
-    deliveries: int
-    _message: Msg = field(repr=False, compare=False)
-
-    async def ack(self) -> None:
-        """Release the message; call it when its content is stored.
-
-        A lost acknowledgement is no error: the message comes again.
-        """
-        try:
-            await self._message.ack()
-        except NatsError as error:
-            _LOG.warning("Message %s is not acknowledged yet: %s", self.sequence, error)
 
 
 class NatsMessages:
@@ -118,11 +91,8 @@ class NatsMessages:
                 except InputError:
                     _LOG.error("Dropped a message on %r", message.subject)
                     await message.term()
-                    continue
-                about = message.metadata
-                yield UpMessage(
-                    vehicle, message.data, about.sequence.stream, about.num_delivered, message
-                )
+                else:
+                    yield _up_message(vehicle, message)
 
     async def send(self, vehicle: VehicleKey, payload: bytes, *, message_id: str) -> None:
         """Give the broker a message for a vehicle; it is durable on return.
@@ -186,3 +156,15 @@ class NatsMessages:
             max_ack_pending=16 * self._batch,
         )
         return await stream.pull_subscribe(_UP, durable=_DURABLE, stream=_STREAM, config=config)
+
+
+def _up_message(vehicle: VehicleKey, message: Msg) -> UpMessage:
+    sequence, deliveries = message.metadata.sequence.stream, message.metadata.num_delivered
+
+    async def release() -> None:
+        try:
+            await message.ack()
+        except NatsError as error:
+            _LOG.warning("Message %s is not acknowledged yet: %s", sequence, error)
+
+    return UpMessage(vehicle, message.data, sequence, deliveries, release)

@@ -160,6 +160,24 @@ def test_an_expired_snapshot_does_not_block_its_successor(director: Repository) 
     assert client.is_current
 
 
+def test_an_expired_timestamp_does_not_replace_the_trusted_one(director: Repository) -> None:
+    client = director.trusted()
+    director.expires["timestamp"] = NOW
+    with pytest.raises(ExpiredError):
+        client.update_timestamp(director.timestamp(2), NOW)
+    assert client.timestamp_version == 1
+
+
+def test_expired_targets_do_not_outlive_a_new_snapshot(director: Repository) -> None:
+    director.expires["targets"] = NOW + timedelta(hours=1)
+    client = director.trusted()
+    soon = NOW + timedelta(hours=2)
+    client.update_timestamp(director.timestamp(2), soon)
+    with pytest.raises(ExpiredError):
+        client.update_snapshot(director.snapshot(2, targets=1), soon)
+    assert not client.is_current
+
+
 @pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets"])
 def test_a_changed_byte_breaks_the_signature(director: Repository, role: str) -> None:
     client = TrustedRepository("director", director.root())

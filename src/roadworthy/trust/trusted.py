@@ -229,9 +229,10 @@ class TrustedRepository:
         require_threshold(new, self._root.signed, "snapshot")
         self._check_snapshot_rollback(new.signed)
         self._check_expiry(new.signed, now)
-        self._snapshot = new
-        if self._targets is not None and self.wanted_targets is None:
+        stays = new.signed.meta["targets.json"].version == self.targets_version
+        if self._targets is not None and stays:
             self._check_expiry(self._targets.signed, now)
+        self._snapshot = new
 
     def update_targets(self, data: bytes, now: datetime) -> None:
         """Trust the targets that the snapshot names.

@@ -18,7 +18,7 @@ from tests.diagnostics.ecu_bench import (
 
 from roadworthy.base.errors import LinkError, RoadworthyError
 from roadworthy.diagnostics.boot import Phase, Slot
-from roadworthy.diagnostics.conversation import Pace, Progress, Reaction, reaction_to
+from roadworthy.diagnostics.conversation import Pace, Progress, Reaction, converse, reaction_to
 from roadworthy.diagnostics.errors import (
     ActivationError,
     MalformedResponseError,
@@ -271,3 +271,38 @@ def test_nonsense_is_a_malformed_answer() -> None:
     bench, _ = scripted([b"\x76\x63"])
     with pytest.raises(MalformedResponseError):
         bench.hold(flash(NEW, unlock))
+
+
+class ScriptedBus:
+    """Gives the same answer to everything, or none at all."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self._answer = answer
+        self.pauses = 0
+
+    async def request(
+        self, address: int, payload: bytes, *, p2_s: float, p2_star_s: float
+    ) -> bytes:
+        assert address == 1
+        assert payload
+        assert p2_s < p2_star_s
+        if self._answer is None:
+            raise LinkError("lost")
+        return self._answer
+
+    async def sleep(self, duration_s: float) -> None:
+        assert duration_s > 0
+        self.pauses += 1
+
+
+async def test_the_driver_hands_every_answer_to_the_conversation_even_an_empty_one() -> None:
+    bus = ScriptedBus(b"")
+    with pytest.raises(MalformedResponseError):
+        await converse(flash(NEW, unlock), bus, 1, bus)
+
+
+async def test_the_driver_lets_the_conversation_repeat_what_the_link_lost() -> None:
+    bus = ScriptedBus(None)
+    with pytest.raises(LinkError):
+        await converse(flash(NEW, unlock), bus, 1, bus)
+    assert bus.pauses == Pace().losses_max

@@ -182,22 +182,22 @@ async def converse(
     Raises:
         VehicleError, LinkError: as the conversation raises them.
     """
-    answer = b""
-    failure: LinkError | None = None
-    while True:
-        try:
-            action = conversation.throw(failure) if failure else conversation.send(answer or None)  # type: ignore[arg-type]
-        except StopIteration as stop:
-            result: _T = stop.value
-            return result
-        answer, failure = b"", None
-        match action:
-            case Request(payload, p2_s, p2_star_s):
-                try:
-                    answer = await bus.request(address, payload, p2_s=p2_s, p2_star_s=p2_star_s)
-                except LinkError as error:
-                    failure = error
-            case Pause(duration_s):
-                await clock.sleep(duration_s)
-            case Progress():
-                progress(action)
+    try:
+        action = next(conversation)
+        while True:
+            answer = b""
+            match action:
+                case Request(payload, p2_s, p2_star_s):
+                    try:
+                        answer = await bus.request(address, payload, p2_s=p2_s, p2_star_s=p2_star_s)
+                    except LinkError as error:
+                        action = conversation.throw(error)
+                        continue
+                case Pause(duration_s):
+                    await clock.sleep(duration_s)
+                case Progress():
+                    progress(action)
+            action = conversation.send(answer)
+    except StopIteration as stop:
+        result: _T = stop.value
+        return result

@@ -51,7 +51,8 @@ class Watch:
 
     def _console(self, message: object) -> None:
         kind, text = getattr(message, "type", ""), getattr(message, "text", "")
-        if kind in {"error", "warning"}:
+        refused = "status of 409" in text  # the browser reports every refusal it is given
+        if kind in {"error", "warning"} and not refused:
             self.complaints.append(f"{kind}: {text}")
 
     def _request(self, request: object) -> None:

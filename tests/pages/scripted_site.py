@@ -165,7 +165,8 @@ async def sample(kind: str, name: str) -> Response[str]:
     found = {"full": fleet_samples.ALL, "empty": fleet_samples.EMPTY}[kind].get(name)
     if found is None:
         raise HTTPException(status_code=404)
-    return page(found)
+    still = renderer.page(found, samples.FRAME).replace("hx-sse:connect", "data-still")
+    return html(still)
 
 
 @post("/reset", status_code=204)

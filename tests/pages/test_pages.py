@@ -5,7 +5,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from tests.cloud.web import fleet_samples
+from tests.cloud.web import fleet_samples, samples
 from tests.pages.conftest import Open
 
 CAMPAIGN = "/campaigns/c-7f21"
@@ -121,10 +121,13 @@ def test_abort_asks_for_a_reason_first(open_page: Open) -> None:
 
 
 def test_a_refused_action_is_told_in_words(open_page: Open) -> None:
-    page = open_page("/full/sample/campaign-draft")
-    page.route("**/campaigns/c-7f21/events", lambda route: route.abort())
-    page.get_by_role("button", name="Start").click()
-    expect(page.locator(".toast-bad")).to_have_text("a running campaign can't start")
+    page = open_page(CAMPAIGN)
+    page.evaluate("document.getElementById('live').remove()")
+    form = {"csrf_token": samples.FORM_VALUE}
+    paused = page.request.post(f"{page.url}/pause", form=form)
+    assert paused.ok
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".toast-bad")).to_have_text("a paused campaign can't pause")
     expect(page.locator("h1")).to_contain_text("Winter brake")
 
 

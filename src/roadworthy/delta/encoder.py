@@ -10,6 +10,7 @@ from roadworthy.delta.header import Architecture, RamClass
 
 __all__ = ["EncodeOptions", "encode"]
 
+_AUTO = 255
 _STEP_BYTES_MIN = 1 << 12
 _STEP_BYTES_MAX = 1 << 24
 
@@ -55,7 +56,7 @@ def encode(base: bytes, target: bytes, options: EncodeOptions | None = None) -> 
         StoreError: there is not enough memory.
     """
     chosen = options or EncodeOptions()
-    architecture = Architecture.NONE if chosen.architecture is None else chosen.architecture
+    architecture = _AUTO if chosen.architecture is None else chosen.architecture
     try:
         return _codec.encode(
             base,

@@ -48,7 +48,7 @@ static int state_in_range(const rw_engine *e)
         return 0;
     if (e->phase == RW_PHASE_COVERS && e->counter > e->header.cover_count)
         return 0;
-    return e->position <= e->header.target_length && e->unit_length <= 8 && e->unit_used <= e->unit_length;
+    return e->position <= e->header.target_length && e->unit_length <= 4 && e->unit_kind < 8 && e->unit_class < 32 && e->unit_used <= e->unit_length;
 }
 
 static int covers_in_range(const rw_view *view)

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rw_analyse.h"
+#include "rw_map.h"
 #include "rw_match.h"
 #include "rw_sink.h"
 
@@ -13,6 +15,7 @@ typedef struct {
     rw_cover *covers;
     uint32_t cover_count;
     rw_header header;
+    rw_engine parameters; /* load addresses */
 } plan_t;
 
 static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
@@ -41,7 +44,7 @@ static void describe(plan_t *plan, uint8_t backend)
     h->version = RW_FORMAT_VERSION;
     h->backend = backend;
     h->ram_class = job->ram_class;
-    h->arch = job->arch;
+    h->arch = RW_ARCH_NONE;
     h->step_bits = job->step_bits;
     h->base_length = job->base_length;
     h->target_length = job->target_length;
@@ -134,6 +137,7 @@ static int code_all(const plan_t *plan, rw_engine *engine, rw_sink *sink)
     rw_source source = {(void *)plan->job, read_base};
     rw_view view = {0};
 
+    *engine = plan->parameters;
     engine->header = plan->header;
     view.source = &source;
     view.sink = sink;
@@ -173,35 +177,105 @@ static int make_patch(plan_t *plan, uint8_t **patch, uint32_t *length)
     return RW_OK;
 }
 
-static int plan_covers(plan_t *plan)
+static int plan_covers(plan_t *plan, const uint8_t *masked_base, const uint8_t *masked_target)
 {
     const rw_encode_job *job = plan->job;
-    rw_match_job match = {job->base, job->target, job->base, job->target, job->base_length, job->target_length, 28 * 32, 180};
-    int32_t count = rw_match(&match, &plan->covers);
+    rw_match_job match = {job->base, job->target, masked_base, masked_target, job->base_length, job->target_length, 28 * 32, 180};
+    int32_t count;
 
+    free(plan->covers);
+    count = rw_match(&match, &plan->covers);
     plan->cover_count = count > 0 ? (uint32_t)count : 0;
     return count < 0 ? RW_NO_MEMORY : RW_OK;
 }
 
+static rw_pair_of_images images_of(const plan_t *plan)
+{
+    const rw_encode_job *job = plan->job;
+    rw_pair_of_images images = {job->base, job->target, job->base_length, job->target_length, plan->covers, plan->cover_count};
+
+    return images;
+}
+
+/* The instruction set whose predictor helps most, if any does. */
+static uint8_t find_arch(const plan_t *plan)
+{
+    rw_pair_of_images images = images_of(plan);
+    int64_t best = 8;
+    uint32_t arch, found = RW_ARCH_NONE;
+
+    for (arch = 1; arch <= RW_ARCH_LAST; arch++) {
+        int64_t score = rw_measure_arch(&images, &plan->parameters, arch);
+
+        if (score > best) {
+            best = score;
+            found = arch;
+        }
+    }
+    return (uint8_t)found;
+}
+
+/* Matches the images as they are, learns from that what code they hold, and matches again. */
+static int plan_all(plan_t *plan)
+{
+    const rw_encode_job *job = plan->job;
+    uint8_t *masked_base, *masked_target;
+    rw_pair_of_images images;
+    int status = plan_covers(plan, job->base, job->target);
+
+    if (status != RW_OK)
+        return status;
+    images = images_of(plan);
+    rw_find_segments(&images, &plan->parameters);
+    plan->header.arch = job->arch == RW_ARCH_AUTO ? find_arch(plan) : job->arch;
+    if (plan->header.arch == RW_ARCH_NONE)
+        return RW_OK;
+    masked_base = malloc(job->base_length + (size_t)1);
+    masked_target = malloc(job->target_length + (size_t)1);
+    status = RW_NO_MEMORY;
+    if (masked_base != 0 && masked_target != 0) {
+        rw_mask(plan->header.arch, &plan->parameters, RW_BASE, job->base, job->base_length, masked_base);
+        rw_mask(plan->header.arch, &plan->parameters, RW_TARGET, job->target, job->target_length, masked_target);
+        status = plan_covers(plan, masked_base, masked_target);
+    }
+    free(masked_base);
+    free(masked_target);
+    return status;
+}
+
+static int encode(plan_t *plan, uint8_t **patch, uint32_t *length)
+{
+    int status;
+
+    describe(plan, RW_BACKEND_MIXING);
+    plan->parameters.header = plan->header;
+    status = plan_all(plan);
+    if (status == RW_OK) {
+        size_tables(plan);
+        status = make_patch(plan, patch, length);
+    }
+    free(plan->covers);
+    if (status != RW_OK || *length <= RW_HEADER_SIZE + plan->job->target_length)
+        return status;
+    free(*patch);
+    describe(plan, RW_BACKEND_STORED);
+    return make_patch(plan, patch, length);
+}
+
 int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
 {
-    plan_t plan = {job, 0, 0, {0}};
+    plan_t *plan;
     int status;
 
     *patch = 0;
-    if (job->base_length > IMAGE_MAX || job->target_length > IMAGE_MAX
-        || job->ram_class >= RW_RAM_CLASSES || job->arch > RW_ARCH_LAST)
+    if (job->base_length > IMAGE_MAX || job->target_length > IMAGE_MAX || job->ram_class >= RW_RAM_CLASSES
+        || (job->arch > RW_ARCH_LAST && job->arch != RW_ARCH_AUTO))
         return RW_UNSUPPORTED;
-    describe(&plan, RW_BACKEND_MIXING);
-    status = plan_covers(&plan);
-    if (status == RW_OK) {
-        size_tables(&plan);
-        status = make_patch(&plan, patch, length);
-    }
-    free(plan.covers);
-    if (status != RW_OK || *length <= RW_HEADER_SIZE + job->target_length)
-        return status;
-    free(*patch);
-    describe(&plan, RW_BACKEND_STORED);
-    return make_patch(&plan, patch, length);
+    plan = calloc(1, sizeof *plan);
+    if (plan == 0)
+        return RW_NO_MEMORY;
+    plan->job = job;
+    status = encode(plan, patch, length);
+    free(plan);
+    return status;
 }

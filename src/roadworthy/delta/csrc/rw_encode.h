@@ -4,6 +4,8 @@
 
 #include "rw_engine.h"
 
+#define RW_ARCH_AUTO 255u /* find it from the images */
+
 typedef struct {
     const uint8_t *base, *target;
     uint32_t base_length, target_length;

@@ -68,6 +68,8 @@ void rw_engine_reset(rw_view *view)
         view->index[i] = 0xffffffffu;
     if (h->window_bits > 0)
         memset(view->window, 0, (size_t)1 << h->window_bits);
+    for (i = 0; i < 32; i++)
+        e->pair[i].offset = 0xffffffffu;
     e->range = 0xffffffffu;
 }
 

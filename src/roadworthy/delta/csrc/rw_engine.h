@@ -40,6 +40,11 @@ typedef struct {
     uint32_t key, value;
 } rw_memo;
 
+/* Upper part of an address in a register: where it was made, and both its values. */
+typedef struct {
+    uint32_t offset, base_high, target_high;
+} rw_pair;
+
 enum rw_phase {
     RW_PHASE_HEADER,
     RW_PHASE_BASE,
@@ -76,8 +81,12 @@ typedef struct {
     uint32_t order[2];    /* last eight target bytes, newest lowest byte of order[0] */
     uint32_t match_position, match_length, match_hits;
     /* a predicted instruction or pointer */
-    uint8_t unit_bytes[8], unit_old[8], unit_new[8];
-    uint32_t unit_length, unit_used, unit_kind, unit_key, unit_offset;
+    uint8_t unit_bytes[4]; /* as the walk takes them: moved, or as in the base */
+    uint8_t unit_moved[4], unit_old[4], unit_new[4];
+    uint32_t unit_length, unit_used, unit_kind, unit_key, unit_offset, next_unit;
+    uint32_t unit_class;  /* kind and quality: index of trust */
+    int8_t trust[32];     /* above 0 where moving references of a class was right */
+    rw_pair pair[32];
     /* base lines */
     uint32_t line_tag[RW_LINES];
     uint8_t line[RW_LINES][RW_LINE_SIZE];

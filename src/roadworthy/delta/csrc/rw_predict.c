@@ -1,25 +1,218 @@
-/* Parameters of the predictors. */
-#include "rw_engine.h"
+#include "rw_predict.h"
 
-static void code_segment(rw_view *view, rw_segment *s, rw_segment *last)
+#include <string.h>
+
+#include "rw_map.h"
+#include "rw_pairs.h"
+#include "rw_refs.h"
+
+#define SCAN 8 /* instructions looked ahead for the lower part of an address */
+
+static void begin_unit(rw_engine *e, const uint8_t *old, const uint8_t *moved, const rw_ref *ref, enum rw_quality quality)
 {
-    s->offset = last->offset + rw_code_number(view, 4, 0, s->offset - last->offset);
-    s->address = last->address + rw_code_number(view, 5, 0, s->address - last->address);
-    s->length = rw_code_number(view, 6, 0, s->length);
-    *last = *s;
+    memcpy(e->unit_old, old, 4);
+    memcpy(e->unit_moved, moved, 4);
+    e->unit_length = ref->length;
+    e->unit_used = 0;
+    e->unit_kind = ref->kind;
+    e->unit_key = ref->target;
+    e->unit_class = (ref->kind << 2 | (uint32_t)quality) & 31;
+    memcpy(e->unit_bytes, e->trust[e->unit_class] < 0 ? old : moved, 4);
 }
 
-void rw_code_parameters(rw_view *view)
+/* Counts whether moving the reference or leaving it as it was would have been right. */
+static void judge(rw_engine *e)
+{
+    int moved = memcmp(e->unit_moved, e->unit_new, e->unit_length) == 0;
+    int left = memcmp(e->unit_old, e->unit_new, e->unit_length) == 0;
+    int8_t *trust = e->trust + e->unit_class;
+
+    if (moved > left && *trust < 15)
+        (*trust)++;
+    else if (moved < left && *trust > -15)
+        (*trust)--;
+}
+
+/* The lower part that a later instruction adds to register `reg`; 0 when none is near. */
+static uint32_t low_ahead(rw_view *view, uint32_t base, uint32_t reg)
+{
+    uint32_t arch = view->engine->header.arch, i, other, low, word;
+    uint8_t bytes[4];
+    int last;
+
+    for (i = 0; i < SCAN; i++) {
+        word = rw_base_word(view, base, 4);
+        if (rw_pair_low(arch, word, &other, &low, &last) && other == reg)
+            return low;
+        if (rw_pair_high(arch, word, 0, &other, &low) && other == reg)
+            return 0;
+        rw_put32(bytes, word);
+        base += rw_instruction_length(arch, bytes);
+    }
+    return 0;
+}
+
+static int predict_high(rw_view *view, uint32_t base, uint32_t word)
 {
     rw_engine *e = view->engine;
-    uint32_t side, i;
+    rw_ref ref = {4, RW_REF_HIGH, 0};
+    uint32_t reg, high, put = word;
+    uint8_t old[4], predicted[4];
+    enum rw_quality quality;
 
-    for (side = 0; side < 2; side++) {
-        rw_segment last = {0, 0, 0};
-        uint32_t count = rw_code_number(view, 7, side, e->segment_count[side]);
+    if (!rw_pair_high(e->header.arch, word, rw_address(e, RW_BASE, base), &reg, &high))
+        return 0;
+    ref.target = high + low_ahead(view, base + 4, reg);
+    rw_pair_put_high(e->header.arch, &put, rw_address(e, RW_TARGET, e->position), rw_translate(view, ref.target, 0, &quality));
+    rw_put32(old, word);
+    rw_put32(predicted, put);
+    begin_unit(e, old, predicted, &ref, quality);
+    return 1;
+}
 
-        e->segment_count[side] = count < RW_SEGMENTS ? count : RW_SEGMENTS;
-        for (i = 0; i < e->segment_count[side]; i++)
-            code_segment(view, &e->segment[side][i], &last);
+static int predict_low(rw_view *view, uint32_t base, uint32_t word)
+{
+    rw_engine *e = view->engine;
+    rw_ref ref = {4, RW_REF_LOW, 0};
+    uint32_t reg, low, put = word;
+    uint8_t old[4], predicted[4];
+    enum rw_quality quality;
+    const rw_pair *pair;
+    int last;
+
+    if (!rw_pair_low(e->header.arch, word, &reg, &low, &last))
+        return 0;
+    pair = e->pair + (reg & 31);
+    if (base - pair->offset - 1 >= RW_PAIR_REACH)
+        return 0;
+    ref.target = pair->base_high + low;
+    rw_pair_put_low(e->header.arch, &put, pair->target_high, rw_translate(view, ref.target, 0, &quality));
+    rw_put32(old, word);
+    rw_put32(predicted, put);
+    begin_unit(e, old, predicted, &ref, quality);
+    return 1;
+}
+
+static int predict_reference(rw_view *view, uint32_t base, const uint8_t *old)
+{
+    rw_engine *e = view->engine;
+    uint8_t predicted[4];
+    enum rw_quality quality;
+    rw_ref ref;
+
+    if (!rw_ref_find(e->header.arch, old, rw_address(e, RW_BASE, base), &ref))
+        return 0;
+    memcpy(predicted, old, 4);
+    rw_ref_put(e->header.arch, predicted, rw_address(e, RW_TARGET, e->position), &ref,
+               rw_translate(view, ref.target, ref.kind == RW_REF_BRANCH || ref.kind == RW_REF_LITERAL, &quality));
+    begin_unit(e, old, predicted, &ref, quality);
+    return 1;
+}
+
+/* A word that holds the address of something in the image, absolute or relative. */
+static int predict_word(rw_view *view, uint32_t base, uint32_t word, uint32_t kind)
+{
+    rw_engine *e = view->engine;
+    uint32_t odd = kind == RW_REF_POINTER && e->header.arch == RW_ARCH_THUMB ? word & 1 : 0, offset;
+    uint8_t old[4], predicted[4];
+    enum rw_quality quality;
+    rw_ref ref = {4, kind, word - odd};
+
+    if (kind == RW_REF_RELATIVE)
+        ref.target += rw_address(e, RW_BASE, base);
+    if (!rw_offset(e, RW_BASE, ref.target, &offset))
+        return 0;
+    rw_put32(old, word);
+    rw_ref_put(e->header.arch, predicted, rw_address(e, RW_TARGET, e->position), &ref,
+               rw_translate(view, ref.target, 0, &quality) + odd);
+    begin_unit(e, old, predicted, &ref, quality);
+    return 1;
+}
+
+void rw_predict(rw_view *view, uint32_t base, uint32_t end)
+{
+    rw_engine *e = view->engine;
+    uint32_t arch = e->header.arch, word, length, left = end - base;
+    uint8_t old[4];
+
+    e->unit_length = e->unit_used = e->unit_kind = 0;
+    e->unit_offset = base;
+    if (arch == RW_ARCH_NONE || left < 2)
+        return;
+    word = rw_base_word(view, base, 4);
+    if ((base & 3) == 0 && left >= 4 && predict_word(view, base, word, RW_REF_POINTER)) {
+        e->next_unit = base + 4;
+        return;
+    }
+    if (base < e->next_unit || base % rw_instruction_step(arch) != 0)
+        return;
+    rw_put32(old, word);
+    length = rw_instruction_length(arch, old);
+    if (length > left)
+        return;
+    e->next_unit = base + length;
+    if (length == 4 && (predict_high(view, base, word) || predict_low(view, base, word)))
+        return;
+    if (predict_reference(view, base, old))
+        return;
+    if ((base & 3) == 0 && left >= 4)
+        predict_word(view, base, word, RW_REF_RELATIVE);
+}
+
+static void learn_high(rw_view *view, uint32_t word, uint32_t address)
+{
+    rw_engine *e = view->engine;
+    uint32_t reg, high;
+    rw_pair *pair;
+
+    if (!rw_pair_high(e->header.arch, rw_get32(e->unit_old), rw_address(e, RW_BASE, e->unit_offset), &reg, &high))
+        return;
+    pair = e->pair + (reg & 31);
+    pair->base_high = high;
+    if (!rw_pair_high(e->header.arch, word, address, &reg, &high))
+        return;
+    pair->target_high = high;
+    pair->offset = e->unit_offset;
+}
+
+static void learn_low(rw_view *view, uint32_t word)
+{
+    rw_engine *e = view->engine;
+    uint32_t reg, low;
+    rw_pair *pair;
+    int last;
+
+    if (!rw_pair_low(e->header.arch, word, &reg, &low, &last))
+        return;
+    pair = e->pair + (reg & 31);
+    rw_learn(view, e->unit_key, pair->target_high + low);
+    if (last)
+        pair->offset = 0xffffffffu;
+}
+
+void rw_predict_learn(rw_view *view)
+{
+    rw_engine *e = view->engine;
+    uint32_t word = rw_get32(e->unit_new), odd;
+    uint32_t address = rw_address(e, RW_TARGET, e->position - e->unit_length);
+    rw_ref ref;
+
+    judge(e);
+    switch (e->unit_kind) {
+    case RW_REF_POINTER:
+        odd = e->header.arch == RW_ARCH_THUMB ? word & 1 : 0;
+        rw_learn(view, e->unit_key, word - odd);
+        break;
+    case RW_REF_RELATIVE:
+        break;
+    case RW_REF_HIGH:
+        learn_high(view, word, address);
+        break;
+    case RW_REF_LOW:
+        learn_low(view, word);
+        break;
+    default:
+        if (rw_ref_find(e->header.arch, e->unit_new, address, &ref) && ref.kind == e->unit_kind)
+            rw_learn(view, e->unit_key, ref.target);
     }
 }

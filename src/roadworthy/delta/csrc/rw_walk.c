@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "rw_engine.h"
+#include "rw_predict.h"
 
 /* What the contexts of one byte are made from. */
 typedef struct {
@@ -10,6 +11,8 @@ typedef struct {
     uint32_t predicted; /* 0..255, or 256 when nothing predicts it */
     uint32_t word;      /* the four base bytes of its aligned word */
     uint32_t around;    /* base bytes -1, +1, +2 */
+    uint32_t old;       /* the base byte; differs from predicted in a reference that moved */
+    uint32_t kind;      /* of reference, 0 for none */
     uint32_t lane;      /* place within a word */
     uint32_t start;     /* distance from the start of its cover */
     uint32_t expected;  /* byte after the last occurrence of the latest bytes, or 256 */
@@ -63,7 +66,16 @@ static void look(rw_view *view, rw_scene *s)
     s->lane = s->base & 3;
     s->word = rw_base_word(view, s->base & ~3u, 4);
     s->around = rw_base_word(view, s->base + 1, 2) << 8 | rw_base_byte(view, s->base - 1);
-    s->predicted = rw_base_byte(view, s->base);
+    s->predicted = s->old = rw_base_byte(view, s->base);
+    if (s->start == 0)
+        e->next_unit = e->unit_length = 0;
+    if (e->unit_used >= e->unit_length)
+        rw_predict(view, s->base, c->base + c->length);
+    if (e->unit_used < e->unit_length) {
+        s->predicted = e->unit_bytes[e->unit_used];
+        s->kind = e->unit_kind;
+        s->lane = e->unit_used;
+    }
 }
 
 static uint32_t bucket(uint32_t n)
@@ -75,7 +87,7 @@ static int code_flag(rw_view *view, const rw_scene *s, int hit)
 {
     rw_engine *e = view->engine;
     rw_mix mix = {0};
-    uint32_t p = s->predicted, kind = e->unit_kind << 2 | s->lane, f = e->flags;
+    uint32_t p = s->predicted, kind = s->kind << 3 | (p != s->old) << 2 | s->lane, f = e->flags;
     uint32_t agree = s->expected == 256 ? 0 : s->expected == p ? s->confidence : 8 + s->confidence;
 
     rw_mix_add(view, &mix, rw_hash(0x10, kind << 8 | (f & 255)));
@@ -88,14 +100,14 @@ static int code_flag(rw_view *view, const rw_scene *s, int hit)
     rw_mix_add(view, &mix, rw_hash(0x17, bucket(s->start) << 8 | kind | (f & 3) << 16));
     rw_mix_add(view, &mix, rw_hash(0x18, agree << 8 | kind | (f & 3) << 16));
     rw_mix_add(view, &mix, rw_hash(0x19, f & 0xffff));
-    return rw_mix_code(view, &mix, (e->unit_kind & 3) << 4 | s->lane << 2 | (f & 3), 64 + (f & 15) + 16 * (agree == 0 ? 0 : agree < 8 ? 1 : 2), hit);
+    return rw_mix_code(view, &mix, s->kind << 3 | s->lane << 1 | (f & 1), 64 + (f & 15) + 16 * (agree == 0 ? 0 : agree < 8 ? 1 : 2), hit);
 }
 
 static uint8_t code_literal(rw_view *view, const rw_scene *s, uint8_t byte)
 {
     rw_engine *e = view->engine;
     uint32_t p = s->predicted, node = 1, guess = (p + (e->difference & 255)) & 255, context[13], n = 0, i;
-    uint32_t o = e->order[0], kind = e->unit_kind << 2 | s->lane;
+    uint32_t o = e->order[0], kind = s->kind << 3 | (p != s->old) << 2 | s->lane;
 
     context[n++] = rw_hash(0x20 + kind, p);
     context[n++] = rw_hash(0x21 + (s->lane << 8) + (e->flags & 7) * 4096, s->covered ? s->word : e->order[1] & 0xff);
@@ -168,6 +180,11 @@ static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
     e->order[1] = e->order[1] << 8 | e->order[0] >> 24;
     e->order[0] = e->order[0] << 8 | byte;
     e->position++;
+    if (s->covered && e->unit_used < e->unit_length) {
+        e->unit_new[e->unit_used++] = byte;
+        if (e->unit_used == e->unit_length)
+            rw_predict_learn(view);
+    }
     follow(view, byte);
 }
 

@@ -371,4 +371,4 @@ async def download(link: HttpsCloud, offset: int) -> None:
 async def collect(link: HttpsCloud, offset: int, into: bytearray) -> None:
     async with aclosing(link.artifact(SHA, offset)) as chunks:
         async for chunk in chunks:
-            into += chunk
+            into.extend(chunk)

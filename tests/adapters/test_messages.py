@@ -122,6 +122,16 @@ async def test_a_message_reaches_its_vehicle_only(post: Post) -> None:
     assert await one.receive(0.2) is None
 
 
+async def test_the_same_message_id_for_two_vehicles_is_two_messages(post: Post) -> None:
+    vehicles = {key: post.vehicle(key) for key in (ONE, TWO)}
+    for vehicle in vehicles.values():
+        assert await vehicle.receive(0.5) is None
+    for key in vehicles:
+        await post.server.send(key, b"notice", message_id="campaign-1")
+    for vehicle in vehicles.values():
+        assert await vehicle.receive(5) == b"notice"
+
+
 async def test_a_revoked_vehicle_gets_a_link_error(post: Post) -> None:
     post.revoke(ONE)
     vehicle = post.vehicle(ONE)

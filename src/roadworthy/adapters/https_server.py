@@ -73,9 +73,10 @@ class RunningServer:
         task = self._task
         if task is None:
             return
-        self._server.should_exit = True
-        await asyncio.wait((task,), timeout=_GRACE_S)
-        self._server.hang_up()
+        if not self._server.should_exit:
+            self._server.should_exit = True
+            await asyncio.wait((task,), timeout=_GRACE_S)
+            self._server.hang_up()
         await task
 
     async def _run(self) -> None:

@@ -100,7 +100,8 @@ class NatsMessages:
         Args:
             vehicle: who gets it, now or at its next connection.
             payload: at most 64 KiB.
-            message_id: a second message with this id within two minutes is dropped.
+            message_id: a second message with this id for this vehicle within two minutes is
+                dropped (the broker compares ids over all vehicles, so the key is added).
 
         Raises:
             LinkError: the broker did not confirm in time.
@@ -110,7 +111,7 @@ class NatsMessages:
             await stream.publish(
                 f"$MQTT.msgs.v.{vehicle}.down",
                 payload,
-                headers={"Nmqtt-Pub": "1", "Nats-Msg-Id": message_id},
+                headers={"Nmqtt-Pub": "1", "Nats-Msg-Id": f"{vehicle}:{message_id}"},
             )
         except (NatsError, TimeoutError) as error:
             raise LinkError(f"did not take the message ({error})", value="broker") from error

@@ -15,6 +15,7 @@ from roadworthy.cloud.access import NotSignedInError
 from roadworthy.cloud.api.campaigns import campaigns
 from roadworthy.cloud.api.guards import token_guard
 from roadworthy.cloud.api.images import images
+from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.ledger import ledger
 from roadworthy.cloud.api.releases import releases
 from roadworthy.cloud.api.tokens import tokens
@@ -70,7 +71,7 @@ async def healthz() -> str:
 
 
 @get("/readyz", opt={"scope": "public"}, include_in_schema=False)
-async def readyz(desk: Desk) -> dict[str, str]:
+async def readyz(desk: GivenDesk) -> dict[str, str]:
     """Say that the store answers."""
     desk.tables().ledger.size()
     return {"store": "ok"}

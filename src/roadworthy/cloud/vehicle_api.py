@@ -13,10 +13,12 @@ from litestar.connection import ASGIConnection
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
 from litestar.response import Response, Stream
 
 from roadworthy.base.errors import AccessError, NotFoundError
 from roadworthy.base.ids import Sha256, VehicleKey, parse_sha256
+from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.enrolment import authorise
 from roadworthy.cloud.problems import handle_problem
@@ -48,7 +50,7 @@ def make_vehicle_app(desk: Desk) -> Litestar:
 
 @get("/vehicle/v1/{repository:str}/{name:str}")
 async def metadata(
-    desk: Desk, request: Request[Any, Any, Any], repository: str, name: str
+    desk: GivenDesk, request: Request[Any, Any, Any], repository: FromPath[str], name: FromPath[str]
 ) -> Response[bytes]:
     """Return a metadata file of the image repository or of the caller's director."""
     vehicle: VehicleKey = request.state.vehicle
@@ -65,7 +67,9 @@ async def metadata(
 
 
 @get("/vehicle/v1/artifacts/{sha256:str}")
-async def artifact(desk: Desk, request: Request[Any, Any, Any], sha256: str) -> Stream:
+async def artifact(
+    desk: GivenDesk, request: Request[Any, Any, Any], sha256: FromPath[str]
+) -> Stream:
     """Return an artifact of the caller's offer, or the range of it that was asked for."""
     wanted = parse_sha256(sha256)
     vehicle: VehicleKey = request.state.vehicle

@@ -5,11 +5,13 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Router, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import ServerSentEvent
 
 from roadworthy.base.errors import InputError
 from roadworthy.base.ids import parse_vehicle_key
 from roadworthy.cloud.api.guards import account_of
+from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.paging import next_cursor, offset_of
 from roadworthy.cloud.api.schemas import (
     CampaignIn,
@@ -34,7 +36,9 @@ _OVER = frozenset({CampaignState.FINISHED.value, CampaignState.ABORTED.value})
 
 
 @post("/", opt={"scope": "campaigns"})
-async def create(desk: Desk, request: Request[Any, Any, Any], data: CampaignIn) -> CampaignOut:
+async def create(
+    desk: GivenDesk, request: Request[Any, Any, Any], data: JSONBody[CampaignIn]
+) -> CampaignOut:
     """Create a campaign as a draft."""
     now = desk.now()
     campaign = Campaign(
@@ -53,7 +57,9 @@ async def create(desk: Desk, request: Request[Any, Any, Any], data: CampaignIn) 
 
 
 @get("/")
-async def list_all(desk: Desk, after: str | None = None, limit: int = 50) -> Page[CampaignOut]:
+async def list_all(
+    desk: GivenDesk, after: FromQuery[str | None] = None, limit: FromQuery[int] = 50
+) -> Page[CampaignOut]:
     """List campaigns, newest first."""
     offset = offset_of(after, limit)
     tables = desk.tables()
@@ -63,7 +69,7 @@ async def list_all(desk: Desk, after: str | None = None, limit: int = 50) -> Pag
 
 
 @get("/{campaign_id:str}")
-async def show(desk: Desk, campaign_id: str) -> CampaignOut:
+async def show(desk: GivenDesk, campaign_id: FromPath[str]) -> CampaignOut:
     """Return a campaign with its counts."""
     tables = desk.tables()
     return campaign_out(tables, campaign_or_error(tables, campaign_id))
@@ -71,7 +77,11 @@ async def show(desk: Desk, campaign_id: str) -> CampaignOut:
 
 @get("/{campaign_id:str}/vehicles")
 async def members(
-    desk: Desk, campaign_id: str, stage: str = "", after: str | None = None, limit: int = 100
+    desk: GivenDesk,
+    campaign_id: FromPath[str],
+    stage: FromQuery[str] = "",
+    after: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 100,
 ) -> Page[MemberOut]:
     """List the campaign's vehicles, failed ones first; `stage` filters."""
     tables = desk.tables()
@@ -84,11 +94,11 @@ async def members(
 
 @post("/{campaign_id:str}/{action:str}", opt={"scope": "campaigns"}, status_code=200)
 async def change(
-    desk: Desk,
+    desk: GivenDesk,
     request: Request[Any, Any, Any],
-    campaign_id: str,
-    action: str,
-    data: ReasonIn | None = None,
+    campaign_id: FromPath[str],
+    action: FromPath[str],
+    data: JSONBody[ReasonIn | None] = None,
 ) -> CampaignOut:
     """Start, pause, resume or abort; the reason stands in the ledger."""
     actor = account_of(request).name
@@ -98,7 +108,7 @@ async def change(
 
 
 @get("/{campaign_id:str}/events", media_type="text/event-stream")
-async def events(desk: Desk, campaign_id: str) -> ServerSentEvent:
+async def events(desk: GivenDesk, campaign_id: FromPath[str]) -> ServerSentEvent:
     """Follow a campaign: an event `campaign` with its JSON after each change, until it ends."""
     campaign_or_error(desk.tables(), campaign_id)
     return ServerSentEvent(_follow(desk, campaign_id), event_type="campaign")

@@ -3,11 +3,12 @@
 from typing import Any
 
 from litestar import Request, Router, get, put
+from litestar.params import FromPath
 
 from roadworthy.base.errors import TrustError
 from roadworthy.base.ids import parse_sha256
+from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.schemas import ImageOut
-from roadworthy.cloud.desk import Desk
 
 __all__ = ["images"]
 
@@ -22,7 +23,9 @@ class UploadHashError(TrustError):
 
 
 @put("/{sha256:str}", opt={"scope": "releases"}, request_max_body_size=_IMAGE_BYTES_MAX)
-async def upload(desk: Desk, request: Request[Any, Any, Any], sha256: str) -> ImageOut:
+async def upload(
+    desk: GivenDesk, request: Request[Any, Any, Any], sha256: FromPath[str]
+) -> ImageOut:
     """Store the request's body if its SHA-256 is the one in the address."""
     wanted = parse_sha256(sha256)
     found = await desk.artifacts.put(request.stream())
@@ -34,7 +37,7 @@ async def upload(desk: Desk, request: Request[Any, Any, Any], sha256: str) -> Im
 
 
 @get("/{sha256:str}")
-async def describe(desk: Desk, sha256: str) -> ImageOut:
+async def describe(desk: GivenDesk, sha256: FromPath[str]) -> ImageOut:
     """Return the length of an image that the server holds."""
     wanted = parse_sha256(sha256)
     return ImageOut(sha256=wanted, length_bytes=await desk.artifacts.size(wanted))

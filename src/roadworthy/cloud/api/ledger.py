@@ -1,10 +1,11 @@
 """`/api/v1/ledger`: entries, the signed head, and proofs to check offline."""
 
 from litestar import Response, Router, get
+from litestar.params import FromPath, FromQuery
 
+from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.paging import LIMIT_MAX, offset_of
 from roadworthy.cloud.api.schemas import EntryOut, Page, entry_out
-from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.records import entry_at, proof_bundle, tree_head
 from roadworthy.compliance.ledger import parse_entry
 from roadworthy.trust.keys import key_of, key_to_json
@@ -16,7 +17,10 @@ _JSON = "application/json"
 
 @get("/")
 async def entries(
-    desk: Desk, subject: str = "", before: int | None = None, limit: int = 50
+    desk: GivenDesk,
+    subject: FromQuery[str] = "",
+    before: FromQuery[int | None] = None,
+    limit: FromQuery[int] = 50,
 ) -> Page[EntryOut]:
     """List entries, newest first; of one subject such as `campaign/spring`, or of all."""
     offset_of(None, limit)
@@ -29,26 +33,26 @@ async def entries(
 
 
 @get("/head", media_type=_JSON)
-async def head(desk: Desk) -> Response[bytes]:
+async def head(desk: GivenDesk) -> Response[bytes]:
     """Return the signed state of the whole ledger."""
     found = tree_head(desk.tables().ledger, desk.authority, now=desk.now())
     return Response(found.sealed, media_type=_JSON)
 
 
 @get("/key", media_type=_JSON)
-async def key(desk: Desk) -> Response[bytes]:
+async def key(desk: GivenDesk) -> Response[bytes]:
     """Return the public key that checks heads and proofs; compare it with the ceremony's."""
     return Response(key_to_json(key_of(desk.authority.ledger)), media_type=_JSON)
 
 
 @get("/{index:int}")
-async def show(desk: Desk, index: int) -> EntryOut:
+async def show(desk: GivenDesk, index: FromPath[int]) -> EntryOut:
     """Return an entry."""
     return entry_out(entry_at(desk.tables().ledger, index))
 
 
 @get("/{index:int}/proof", media_type=_JSON)
-async def proof(desk: Desk, index: int) -> Response[bytes]:
+async def proof(desk: GivenDesk, index: FromPath[int]) -> Response[bytes]:
     """Return the bundle that `roadworthy ledger verify` checks without any server."""
     found = proof_bundle(desk.tables().ledger, desk.authority, index, now=desk.now())
     name = f"ledger-entry-{index}.json"

@@ -3,9 +3,11 @@
 from typing import Any
 
 from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from roadworthy.base.ids import parse_hardware_id, parse_sha256
 from roadworthy.cloud.api.guards import account_of
+from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.paging import next_cursor, offset_of
 from roadworthy.cloud.api.schemas import (
     ArtifactIn,
@@ -30,7 +32,9 @@ __all__ = ["releases"]
 
 
 @post("/", opt={"scope": "releases"})
-async def draft(desk: Desk, request: Request[Any, Any, Any], data: ReleaseIn) -> ReleaseOut:
+async def draft(
+    desk: GivenDesk, request: Request[Any, Any, Any], data: JSONBody[ReleaseIn]
+) -> ReleaseOut:
     """Draft a release of images that were uploaded before."""
     now = desk.now()
     release = Release(
@@ -47,7 +51,9 @@ async def draft(desk: Desk, request: Request[Any, Any, Any], data: ReleaseIn) ->
 
 
 @get("/")
-async def list_all(desk: Desk, after: str | None = None, limit: int = 50) -> Page[ReleaseOut]:
+async def list_all(
+    desk: GivenDesk, after: FromQuery[str | None] = None, limit: FromQuery[int] = 50
+) -> Page[ReleaseOut]:
     """List releases, newest first."""
     offset = offset_of(after, limit)
     found = desk.tables().releases.page(offset=offset, limit=limit)
@@ -55,13 +61,13 @@ async def list_all(desk: Desk, after: str | None = None, limit: int = 50) -> Pag
 
 
 @get("/{release_id:str}")
-async def show(desk: Desk, release_id: str) -> ReleaseOut:
+async def show(desk: GivenDesk, release_id: FromPath[str]) -> ReleaseOut:
     """Return a release."""
     return release_out(release_or_error(desk.tables(), release_id))
 
 
 @get("/{release_id:str}/payload", opt={"scope": "releases"}, media_type="application/octet-stream")
-async def payload(desk: Desk, release_id: str) -> Response[bytes]:
+async def payload(desk: GivenDesk, release_id: FromPath[str]) -> Response[bytes]:
     """Return the bytes that the offline key holders sign."""
     now = desk.now()
     found = await desk.write(lambda tables: candidate_payload(tables, release_id, now=now))
@@ -70,7 +76,10 @@ async def payload(desk: Desk, release_id: str) -> Response[bytes]:
 
 @post("/{release_id:str}/signatures", opt={"scope": "releases"}, status_code=200)
 async def add_signature(
-    desk: Desk, request: Request[Any, Any, Any], release_id: str, data: SignatureIn
+    desk: GivenDesk,
+    request: Request[Any, Any, Any],
+    release_id: FromPath[str],
+    data: JSONBody[SignatureIn],
 ) -> ReleaseOut:
     """Hand in one signature; the last one that is needed puts the release in force."""
     now, actor = desk.now(), account_of(request).name

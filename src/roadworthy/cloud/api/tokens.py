@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 from litestar import Request, Router, delete, get, post
+from litestar.params import FromPath, JSONBody
 
 from roadworthy.base.errors import InputError, NotFoundError
 from roadworthy.cloud.access import LINK_LIFE, check_scopes, issue, require, revoke_token
 from roadworthy.cloud.api.guards import account_of
+from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.schemas import AccountOut, SignInOut, TokenIn, TokenOut
-from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.records import record
 
@@ -21,7 +22,9 @@ _NAME_MAX = 80
 
 
 @post("/", opt={"scope": "tokens"})
-async def make(desk: Desk, request: Request[Any, Any, Any], data: TokenIn) -> TokenOut:
+async def make(
+    desk: GivenDesk, request: Request[Any, Any, Any], data: JSONBody[TokenIn]
+) -> TokenOut:
     """Make a token; nobody can give scopes that it lacks itself."""
     scopes, account, now = check_scopes(data.scopes), account_of(request), desk.now()
     for scope in scopes:
@@ -50,7 +53,7 @@ async def make(desk: Desk, request: Request[Any, Any, Any], data: TokenIn) -> To
 
 
 @post("/sign-in", opt={"scope": "tokens"})
-async def make_link(desk: Desk, request: Request[Any, Any, Any]) -> SignInOut:
+async def make_link(desk: GivenDesk, request: Request[Any, Any, Any]) -> SignInOut:
     """Make a link that opens a browser session with this token's scopes, once."""
     account, now, secret = account_of(request), desk.now(), desk.chance.token(_SECRET_BYTES)
 
@@ -72,13 +75,13 @@ async def make_link(desk: Desk, request: Request[Any, Any, Any]) -> SignInOut:
 
 
 @get("/", opt={"scope": "tokens"})
-async def list_all(desk: Desk) -> list[AccountOut]:
+async def list_all(desk: GivenDesk) -> list[AccountOut]:
     """List tokens; the tokens themselves are not kept."""
     return [AccountOut.of(account) for account in desk.tables().accounts.page("token")]
 
 
 @delete("/{token_id:str}", opt={"scope": "tokens"})
-async def revoke(desk: Desk, request: Request[Any, Any, Any], token_id: str) -> None:
+async def revoke(desk: GivenDesk, request: Request[Any, Any, Any], token_id: FromPath[str]) -> None:
     """Take a token out of use at once."""
     now, actor = desk.now(), account_of(request).name
 

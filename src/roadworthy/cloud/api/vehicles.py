@@ -3,10 +3,12 @@
 from typing import Any
 
 from litestar import Request, Router, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from roadworthy.base.errors import InputError
 from roadworthy.base.ids import parse_vehicle_key
 from roadworthy.cloud.api.guards import account_of
+from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.paging import next_cursor, offset_of
 from roadworthy.cloud.api.schemas import (
     EnrolIn,
@@ -16,7 +18,6 @@ from roadworthy.cloud.api.schemas import (
     VehicleOut,
     vehicle_out,
 )
-from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.enrolment import Enrolment, enrol, revoke, vehicle_or_error
 from roadworthy.trust import certificates
 
@@ -27,7 +28,9 @@ _TYPE_MAX = 40
 
 
 @post("/", opt={"scope": "vehicles"})
-async def enrol_vehicle(desk: Desk, request: Request[Any, Any, Any], data: EnrolIn) -> EnrolOut:
+async def enrol_vehicle(
+    desk: GivenDesk, request: Request[Any, Any, Any], data: JSONBody[EnrolIn]
+) -> EnrolOut:
     """Register a vehicle and issue its certificate."""
     if not 1 <= len(data.type) <= _TYPE_MAX:
         raise InputError(f"must have 1 to {_TYPE_MAX} characters", value="type")
@@ -49,7 +52,10 @@ async def enrol_vehicle(desk: Desk, request: Request[Any, Any, Any], data: Enrol
 
 @get("/")
 async def list_all(
-    desk: Desk, text: str = "", after: str | None = None, limit: int = 50
+    desk: GivenDesk,
+    text: FromQuery[str] = "",
+    after: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
 ) -> Page[VehicleOut]:
     """List vehicles by VIN; `text` is part of VIN, key or type."""
     offset = offset_of(after, limit)
@@ -58,14 +64,17 @@ async def list_all(
 
 
 @get("/{vehicle:str}")
-async def show(desk: Desk, vehicle: str) -> VehicleOut:
+async def show(desk: GivenDesk, vehicle: FromPath[str]) -> VehicleOut:
     """Return a vehicle and its ECUs."""
     return vehicle_out(vehicle_or_error(desk.tables(), parse_vehicle_key(vehicle)))
 
 
 @post("/{vehicle:str}/revoke", opt={"scope": "vehicles"}, status_code=200)
 async def revoke_vehicle(
-    desk: Desk, request: Request[Any, Any, Any], vehicle: str, data: ReasonIn | None = None
+    desk: GivenDesk,
+    request: Request[Any, Any, Any],
+    vehicle: FromPath[str],
+    data: JSONBody[ReasonIn | None] = None,
 ) -> VehicleOut:
     """Take a vehicle's certificate out of use, at once and for good."""
     key, now, actor = parse_vehicle_key(vehicle), desk.now(), account_of(request).name

@@ -3,29 +3,27 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter, URLEncodedBody
 from litestar.response import Redirect, Stream
 
 from roadworthy.cloud.api.guards import account_of, check_form
+from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.commands import change_campaign
-from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.pages.frame import frame_of, html, stream, whole_page
 from roadworthy.cloud.present.campaigns import campaign_list, campaign_view, vehicle_table
-from roadworthy.cloud.web.render import Renderer
 
 __all__ = ["ROUTES"]
 
-Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Form = URLEncodedBody[dict[str, str]]
 
 
 @get("/campaigns")
 async def campaigns(
-    desk: Desk,
-    renderer: Renderer,
+    desk: GivenDesk,
+    renderer: GivenRenderer,
     request: Request[Any, Any, Any],
-    only: Annotated[str, Parameter(query="state")] = "",
-    page: int = 1,
+    only: Annotated[str, QueryParameter(name="state")] = "",
+    page: FromQuery[int] = 1,
 ) -> Response[str]:
     """List the campaigns."""
     view = campaign_list(desk.tables(), state=only, page=page)
@@ -34,14 +32,14 @@ async def campaigns(
 
 @get("/campaigns/{campaign_id:str}")
 async def campaign(  # noqa: PLR0913 - the query parameters of one page
-    desk: Desk,
-    renderer: Renderer,
+    desk: GivenDesk,
+    renderer: GivenRenderer,
     request: Request[Any, Any, Any],
-    campaign_id: str,
+    campaign_id: FromPath[str],
     *,
-    stage: str = "",
-    text: str = "",
-    page: int = 1,
+    stage: FromQuery[str] = "",
+    text: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
 ) -> Response[str]:
     """Show one campaign."""
     view = campaign_view(
@@ -52,14 +50,14 @@ async def campaign(  # noqa: PLR0913 - the query parameters of one page
 
 @get("/campaigns/{campaign_id:str}/vehicles")
 async def table(  # noqa: PLR0913 - the query parameters of one fragment
-    desk: Desk,
-    renderer: Renderer,
+    desk: GivenDesk,
+    renderer: GivenRenderer,
     request: Request[Any, Any, Any],
-    campaign_id: str,
+    campaign_id: FromPath[str],
     *,
-    stage: str = "",
-    text: str = "",
-    page: int = 1,
+    stage: FromQuery[str] = "",
+    text: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
 ) -> Response[str]:
     """Return the vehicle table alone, for its filter and its refresh."""
     view = vehicle_table(
@@ -70,7 +68,10 @@ async def table(  # noqa: PLR0913 - the query parameters of one fragment
 
 @get("/campaigns/{campaign_id:str}/events")
 async def events(
-    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], campaign_id: str
+    desk: GivenDesk,
+    renderer: GivenRenderer,
+    request: Request[Any, Any, Any],
+    campaign_id: FromPath[str],
 ) -> Stream:
     """Stream what changes on the page of one campaign."""
     campaign_view(desk.tables(), campaign_id, now=desk.now())
@@ -84,7 +85,11 @@ async def events(
 
 @post("/campaigns/{campaign_id:str}/{action:str}", opt={"scope": "campaigns"})
 async def change(
-    desk: Desk, request: Request[Any, Any, Any], campaign_id: str, action: str, data: Form
+    desk: GivenDesk,
+    request: Request[Any, Any, Any],
+    campaign_id: FromPath[str],
+    action: FromPath[str],
+    data: Form,
 ) -> Redirect:
     """Start, pause, resume or abort, then show the campaign again."""
     check_form(request, data.get("csrf_token", ""))

@@ -3,33 +3,41 @@
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from roadworthy.base.ids import parse_vehicle_key
-from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.pages.frame import stream, whole_page
 from roadworthy.cloud.present.fleet import overview, vehicle_list, vehicle_view
 from roadworthy.cloud.present.releases import ledger_view, release_list, release_view
-from roadworthy.cloud.web.render import Renderer
 
 __all__ = ["ROUTES"]
 
 
 @get("/")
-async def home(desk: Desk, renderer: Renderer, request: Request[Any, Any, Any]) -> Response[str]:
+async def home(
+    desk: GivenDesk, renderer: GivenRenderer, request: Request[Any, Any, Any]
+) -> Response[str]:
     """Show the overview."""
     return whole_page(desk, renderer, request, overview(desk.tables(), now=desk.now()))
 
 
 @get("/events")
-async def home_events(desk: Desk, renderer: Renderer, request: Request[Any, Any, Any]) -> Stream:
+async def home_events(
+    desk: GivenDesk, renderer: GivenRenderer, request: Request[Any, Any, Any]
+) -> Stream:
     """Stream what changes on the overview."""
     return stream(desk, renderer, request, lambda: overview(desk.tables(), now=desk.now()))
 
 
 @get("/vehicles")
 async def vehicles(
-    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], text: str = "", page: int = 1
+    desk: GivenDesk,
+    renderer: GivenRenderer,
+    request: Request[Any, Any, Any],
+    text: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
 ) -> Response[str]:
     """List the vehicles."""
     view = vehicle_list(desk.tables(), text=text, page=page, now=desk.now())
@@ -38,7 +46,7 @@ async def vehicles(
 
 @get("/vehicles/{key:str}")
 async def vehicle(
-    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], key: str
+    desk: GivenDesk, renderer: GivenRenderer, request: Request[Any, Any, Any], key: FromPath[str]
 ) -> Response[str]:
     """Show one vehicle."""
     view = vehicle_view(desk.tables(), parse_vehicle_key(key), now=desk.now())
@@ -47,7 +55,7 @@ async def vehicle(
 
 @get("/vehicles/{key:str}/events")
 async def vehicle_events(
-    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], key: str
+    desk: GivenDesk, renderer: GivenRenderer, request: Request[Any, Any, Any], key: FromPath[str]
 ) -> Stream:
     """Stream what changes on the page of one vehicle."""
     wanted = parse_vehicle_key(key)
@@ -59,7 +67,10 @@ async def vehicle_events(
 
 @get("/releases")
 async def releases(
-    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], page: int = 1
+    desk: GivenDesk,
+    renderer: GivenRenderer,
+    request: Request[Any, Any, Any],
+    page: FromQuery[int] = 1,
 ) -> Response[str]:
     """List the releases."""
     view = release_list(desk.tables(), desk.authority, page=page)
@@ -68,7 +79,10 @@ async def releases(
 
 @get("/releases/{release_id:str}")
 async def release(
-    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], release_id: str
+    desk: GivenDesk,
+    renderer: GivenRenderer,
+    request: Request[Any, Any, Any],
+    release_id: FromPath[str],
 ) -> Response[str]:
     """Show one release."""
     view = release_view(desk.tables(), desk.authority, release_id)
@@ -77,7 +91,10 @@ async def release(
 
 @get("/ledger")
 async def ledger(
-    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], page: int = 1
+    desk: GivenDesk,
+    renderer: GivenRenderer,
+    request: Request[Any, Any, Any],
+    page: FromQuery[int] = 1,
 ) -> Response[str]:
     """Show the ledger."""
     view = ledger_view(desk.tables(), desk.authority, page=page, now=desk.now())

@@ -1,25 +1,23 @@
 """The door: a one-time link opens a session, a button closes it."""
 
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.cloud.access import SESSION_LIFE, NotSignedInError, revoke_token, use_link
 from roadworthy.cloud.api.guards import COOKIE, check_form
-from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.pages.frame import frame_of, html
 from roadworthy.cloud.web import views
-from roadworthy.cloud.web.render import Renderer
 
 __all__ = ["ROUTES", "sign_in_path"]
 
-Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Form = URLEncodedBody[dict[str, str]]
 _SECRET_BYTES = 32
 
 
@@ -30,11 +28,11 @@ def sign_in_path(token: str) -> str:
 
 @get("/sign-in", opt={"scope": "public"})
 async def door(
-    desk: Desk,
-    renderer: Renderer,
+    desk: GivenDesk,
+    renderer: GivenRenderer,
     request: Request[Any, Any, Any],
-    token: str = "",
-    return_to: str = "/",
+    token: FromQuery[str] = "",
+    return_to: FromQuery[str] = "/",
 ) -> Response[str]:
     """Show the form; a link only fills it in, so that a preview of it can't use it up."""
     view = views.SignInView(token=token, return_to=_own_path(return_to))
@@ -43,7 +41,7 @@ async def door(
 
 @post("/sign-in", opt={"scope": "public"})
 async def sign_in(
-    desk: Desk, renderer: Renderer, request: Request[Any, Any, Any], data: Form
+    desk: GivenDesk, renderer: GivenRenderer, request: Request[Any, Any, Any], data: Form
 ) -> Response[Any]:
     """Use the token up and open a session."""
     token, now, secret = data.get("token", "").strip(), desk.now(), desk.chance.token(_SECRET_BYTES)
@@ -68,7 +66,7 @@ async def sign_in(
 
 
 @post("/sign-out")
-async def sign_out(desk: Desk, request: Request[Any, Any, Any], data: Form) -> Redirect:
+async def sign_out(desk: GivenDesk, request: Request[Any, Any, Any], data: Form) -> Redirect:
     """End the session."""
     check_form(request, data.get("csrf_token", ""))
     session = sha256_hex(request.cookies.get(COOKIE, "").encode())

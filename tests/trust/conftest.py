@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from roadworthy.base.ids import EcuSerial, HardwareId, Sha256, VehicleKey
 from roadworthy.trust.keys import key_of, signer_from_seed
@@ -22,6 +23,10 @@ from roadworthy.trust.targets import DeltaTarget, EcuTarget, ImageTarget
 from roadworthy.trust.trusted import TrustedRepository
 from roadworthy.trust.tuf import CryptoSigner, Metadata
 from roadworthy.trust.verification import KnownEcu
+
+# No test may depend on how fast the machine is.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)

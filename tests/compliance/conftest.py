@@ -1,0 +1,6 @@
+"""Property tests of the ledger may take their time."""
+
+from hypothesis import settings
+
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import aiomqtt
@@ -272,3 +273,22 @@ class HastyClock(SystemClock):
     @override
     async def sleep(self, duration_s: float) -> None:
         await super().sleep(duration_s / 100)
+
+
+async def test_a_port_in_use_is_told_from_the_log(settings: BrokerSettings) -> None:
+    other = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = other.sockets[0].getsockname()[1]
+    taken = replace(settings, mqtt_port=port, ready_timeout_s=1.5)
+    broker = NatsBroker(taken, clock=SystemClock(), chance=SystemChance())
+    with pytest.raises(StoreError, match="address already in use"):
+        await broker.start()
+    other.close()
+    await other.wait_closed()
+
+
+async def test_a_closed_message_stream_is_a_link_error(station: Station) -> None:
+    await station.messages.close()
+    with pytest.raises(LinkError):
+        await take(station.messages, 1)
+    with pytest.raises(LinkError):
+        await station.messages.send(ONE, b"x", message_id="1")

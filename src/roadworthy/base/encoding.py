@@ -7,6 +7,7 @@ may print the same float differently.
 
 import hashlib
 import json
+import math
 from typing import Any
 
 from securesystemslib.exceptions import FormatError
@@ -19,19 +20,21 @@ __all__ = ["canonical", "parse_json_object", "sha256_hex"]
 _DEPTH_MAX = 32
 
 
-def canonical(value: Any) -> bytes:
-    """Encode a value of dicts, lists, strings, integers, booleans and None.
+def canonical(value: object) -> bytes:
+    """Encode a value of dicts with string keys, lists, strings, integers, booleans and None.
 
     Raises:
-        InputError: the value holds a float or another type that has no canonical form.
+        InputError: the value holds a float or another type that has no canonical form, or a
+            text that is not Unicode (half of a surrogate pair).
     """
+    form: Any = value
     try:
-        text = encode_canonical(value)
-    except (FormatError, RecursionError) as error:
+        _check_keys(form)
+        return str(encode_canonical(form)).encode()
+    except (FormatError, RecursionError, TypeError, ValueError) as error:
         raise InputError(
             "has no canonical form", value="value", todo="use strings, integers, lists and objects"
         ) from error
-    return str(text).encode()
 
 
 def parse_json_object(data: bytes, *, name: str, size_bytes_max: int) -> dict[str, Any]:
@@ -43,12 +46,20 @@ def parse_json_object(data: bytes, *, name: str, size_bytes_max: int) -> dict[st
         size_bytes_max: more bytes than this are refused unread.
 
     Raises:
-        InputError: too large, not UTF-8, not JSON, a key twice, nested too deep, not an object.
+        InputError: too large, not UTF-8, not JSON, a key twice, nested too deep, not an object,
+            a number too large for a float, or half of a surrogate pair.
     """
     if len(data) > size_bytes_max:
         raise InputError(f"has {len(data)} bytes, at most {size_bytes_max} are allowed", value=name)
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(
+            data.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+        if b"\\u" in data:
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not valid JSON ({error})", value=name) from error
     if not isinstance(value, dict):
@@ -73,6 +84,25 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _no_constant(text: str) -> None:
     msg = f"{text} is not JSON"
     raise ValueError(msg)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _no_constant(text)
+    return number
+
+
+def _check_keys(value: object) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                msg = f"{key!r} is not a string"
+                raise TypeError(msg)
+            _check_keys(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_keys(item)
 
 
 def _limit_depth(value: object, name: str, depth_left: int) -> None:

@@ -210,6 +210,16 @@ def check_campaign(campaign: Campaign) -> None:
     for wave in campaign.waves:
         if wave.size < 0 or not 0 <= wave.share <= 1:
             raise InputError("needs a size or a share between 0 and 1", value=f"waves.{wave.name}")
+    for wave in campaign.waves[:-1]:
+        if not (wave.size or wave.share or wave.vehicles):
+            raise InputError(
+                "would have no vehicle, so its gate could not stop the next wave",
+                value=f"waves.{wave.name}",
+                todo="give a size, a share or vehicles; only the last wave takes the rest",
+            )
+    named = [vehicle for wave in campaign.waves for vehicle in wave.vehicles]
+    if len(set(named)) != len(named):
+        raise InputError("name the same vehicle twice", value="waves")
     if campaign.offers_open_max < 1:
         raise InputError("must be at least 1", value="offers_open_max")
     campaign.gate.check()
@@ -239,8 +249,8 @@ def decide(
         effects.append(Paused(at=now, by="gate", why=verdict.why))
     elif verdict.passes:
         effects += _next_wave(campaign, verdict.why, now)
-    elif limit := min(count.waiting, campaign.offers_open_max - count.in_progress):
-        effects.append(OfferNext(wave=campaign.wave, limit=max(0, limit)))
+    elif (limit := min(count.waiting, campaign.offers_open_max - count.in_progress)) > 0:
+        effects.append(OfferNext(wave=campaign.wave, limit=limit))
     return tuple(effects)
 
 
@@ -248,9 +258,11 @@ def fold(campaign: Campaign, event: CampaignEvent) -> Campaign:
     """Return the campaign after the event.
 
     Raises:
-        ConflictError: the state does not allow it; names what would be allowed.
+        ConflictError: the state does not allow it; names what would be allowed. Or the event
+            is out of turn: a wave before the former one passed, the end before the last wave.
     """
     _check_allowed(campaign, event)
+    _check_turn(campaign, event)
     match event:
         case Started():
             return _started(campaign, event)
@@ -335,4 +347,29 @@ def _check_allowed(campaign: Campaign, event: CampaignEvent) -> None:
             f"is {campaign.state}, so it can't become {verb.removeprefix('campaign-')}",
             value=f"campaign {campaign.id}",
             todo="this needs the state " + " or ".join(sorted(allowed)),
+        )
+
+
+def _check_turn(campaign: Campaign, event: CampaignEvent) -> None:
+    current = campaign.waves[campaign.wave]
+    passed = bool(current.ended_at or current.verdict)
+    last = campaign.wave + 1 == len(campaign.waves)
+    match event:
+        case Started():
+            fits = len(event.sizes) == len(campaign.waves) and min(event.sizes) >= 0
+        case WaveEnded():
+            fits = event.wave == campaign.wave and not passed
+        case WaveStarted():
+            fits = event.wave == campaign.wave + 1 and passed and not last
+        case Finished():
+            fits = passed and last
+        case Resumed():
+            fits = event.forgiven >= 0
+        case _:
+            fits = True
+    if not fits:
+        raise ConflictError(
+            f"stands in wave {campaign.wave} of {len(campaign.waves)}, {event!r} is out of turn",
+            value=f"campaign {campaign.id}",
+            todo="read the campaign again and decide anew",
         )

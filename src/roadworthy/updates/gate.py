@@ -138,7 +138,8 @@ def judge(gate: Gate, count: WaveCount, *, ended_for_s: float) -> Verdict:
     """
     failed = max(0, count.failed - count.forgiven)
     share = failed / count.reached if count.reached else 0.0
-    facts = f"{failed} of {count.reached} vehicles failed"
+    accepted = f" besides {count.forgiven} that a person accepted" if count.forgiven else ""
+    facts = f"{failed} of {count.reached} vehicles failed{accepted}"
     if share > gate.failure_share_max and (count.ended or count.reached >= gate.reached_min):
         return Verdict("pause", f"{facts}, the gate allows {gate.failure_share_max:.0%}")
     if not count.ended:

@@ -5,6 +5,7 @@ and from then on never changed. What one vehicle gets follows from its own inven
 ECU whose hardware id the release names and which does not run that image already.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 _ARTIFACTS_MAX = 200
-_TEXT_MAX = 64
+_COUNTER_MAX = 0xFFFF_FFFF
+_NAME = re.compile(r"(?=.{1,96}\Z)[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*)*", re.ASCII)
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,31}")
 
 
 class ReleaseState(StrEnum):
@@ -115,12 +118,7 @@ def check_artifacts(artifacts: tuple[Artifact, ...]) -> None:
         if len({getattr(artifact, name) for artifact in artifacts}) != len(artifacts):
             raise InputError(f"names the same {name} twice", value="artifacts")
     for artifact in artifacts:
-        parse_hardware_id(artifact.hardware_id)
-        parse_sha256(artifact.sha256)
-        if min(artifact.length_bytes - 1, artifact.release_counter, artifact.order) < 0:
-            raise InputError("has a negative number or no content", value=artifact.name)
-        if max(len(artifact.name), len(artifact.version)) > _TEXT_MAX:
-            raise InputError(f"is longer than {_TEXT_MAX} characters", value=artifact.name)
+        _check_artifact(artifact)
 
 
 def ecu_targets(
@@ -163,3 +161,24 @@ def ecu_targets(
 
 def _delta_target(delta: Delta) -> DeltaTarget:
     return DeltaTarget(delta.base_sha256, delta.sha256, delta.length_bytes)
+
+
+def _check_artifact(artifact: Artifact) -> None:
+    parse_hardware_id(artifact.hardware_id)
+    parse_sha256(artifact.sha256)
+    if min(artifact.length_bytes - 1, artifact.release_counter, artifact.order) < 0:
+        raise InputError("has a negative number or no content", value=artifact.name)
+    if max(artifact.release_counter, artifact.order) > _COUNTER_MAX:
+        raise InputError("has a number above 2^32 - 1", value=artifact.name)
+    if not _NAME.fullmatch(artifact.name):
+        raise InputError(
+            "is not the name of an image",
+            value="artifacts.name",
+            todo="give up to 96 letters, digits and . + - _ with / between parts",
+        )
+    if not _VERSION.fullmatch(artifact.version):
+        raise InputError(
+            "is not a version that a vehicle could report",
+            value=f"{artifact.name}.version",
+            todo="give up to 32 letters, digits, dots, hyphens, underscores and plus signs",
+        )

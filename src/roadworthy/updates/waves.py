@@ -5,8 +5,9 @@ Here a hash of campaign and vehicle gives the order, and each type is spread eve
 it, so that a small first wave sees every type that it can.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.ids import VehicleKey
@@ -20,6 +21,9 @@ def assign_waves(
 ) -> dict[VehicleKey, int]:
     """Return the wave index of each vehicle.
 
+    A wave with a share has at least one vehicle while there are any: an empty canary wave
+    would guard nothing. A vehicle that several waves name goes with the first of them.
+
     Args:
         campaign_id: seeds the order.
         waves: in their order; the last takes all that is left.
@@ -27,24 +31,29 @@ def assign_waves(
     """
     selected = dict(vehicles)
     wave_of = {
-        key: index for index, wave in enumerate(waves) for key in wave.vehicles if key in selected
+        key: index
+        for index, wave in reversed(list(enumerate(waves)))
+        for key in wave.vehicles
+        if key in selected
     }
-    free = [key for key in _spread(campaign_id, selected) if key not in wave_of]
-    for index, wave in enumerate(waves):
-        named = sum(1 for found in wave_of.values() if found == index)
-        wanted = round(wave.share * len(selected)) if wave.share else wave.size
-        room = len(free) if index + 1 == len(waves) else max(0, wanted - named)
-        wave_of.update(dict.fromkeys(free[:room], index))
-        free = free[room:]
+    named = Counter(wave_of.values())
+    free = iter(
+        _spread(campaign_id, {key: kind for key, kind in selected.items() if key not in wave_of})
+    )
+    for index, wave in enumerate(waves[:-1]):
+        wanted = max(1, round(wave.share * len(selected))) if wave.share else wave.size
+        wave_of.update(dict.fromkeys(islice(free, max(0, wanted - named[index])), index))
+    wave_of.update(dict.fromkeys(free, len(waves) - 1))
     return wave_of
 
 
 def _spread(campaign_id: str, type_of: dict[VehicleKey, str]) -> list[VehicleKey]:
+    """Return the vehicles in the order of the waves: one of each type, then all evenly."""
     by_type: dict[str, list[tuple[str, VehicleKey]]] = defaultdict(list)
     for key, vehicle_type in type_of.items():
         by_type[vehicle_type].append((sha256_hex(f"{campaign_id}/{key}".encode()), key))
     places = [
-        ((rank + 0.5) / len(hashed), digest, key)
+        ((rank + 0.5) / len(hashed) if rank else 0.0, digest, key)
         for hashed in by_type.values()
         for rank, (digest, key) in enumerate(sorted(hashed))
     ]

@@ -14,6 +14,7 @@ from roadworthy.trust.keys import signer_from_seed
 from roadworthy.trust.targets import EcuTarget, ImageTarget
 from roadworthy.updates.failure_codes import FAILURE_CODES, explain
 from roadworthy.updates.install_plan import Conditions
+from roadworthy.updates.journal import encode_record
 from roadworthy.updates.reports import Outcome, Stage
 from roadworthy.vehicle.artifacts import image_name
 
@@ -298,6 +299,44 @@ def test_an_ecu_that_vanishes_shows_in_the_next_inventory(world: World) -> None:
     world.ecu("cluster").is_silent = True
     world.pass_time(2 * world.settings.inventory_s)
     assert [len(inventory.ecus) for inventory in world.cloud.inventories] == [2, 1]
+
+
+def test_a_vehicle_whose_bus_is_dead_does_not_claim_to_have_no_ecus(world: World) -> None:
+    for ecu in world.ecus.values():
+        ecu.is_silent = True
+    world.pass_time(60)
+    assert not world.cloud.inbox
+    for ecu in world.ecus.values():
+        ecu.is_silent = False
+    world.run()
+    assert [len(inventory.ecus) for inventory in world.cloud.inventories] == [2]
+
+
+@pytest.mark.parametrize("damage", [b'{"type":"dance"}', b"not JSON"])
+def test_a_journal_from_another_agent_is_cut_where_it_can_no_longer_be_read(
+    world: World, damage: bytes
+) -> None:
+    world.conditions.now = Conditions(parked=False)
+    world.offer("offer-1", "brake", "cluster")
+    world.pass_time(100)
+    world.storage.files["installation"] += encode_record(damage)
+    world.cut_power()
+    world.conditions.now = Conditions()
+    world.run()
+    assert world.cloud.results[0].outcome is Outcome.CONFIRMED
+
+
+def test_an_image_that_was_damaged_in_storage_never_reaches_an_ecu(world: World) -> None:
+    world.offer("offer-1", "brake", "cluster")
+    name = image_name(sha(world.new["cluster"]))
+    while world.storage.files.get(name) is None:
+        world.go_on()
+    world.storage.files[name] = b"x" + world.storage.files[name][1:]
+    world.run()
+    (result,) = world.cloud.results
+    assert (result.outcome, result.code, result.ecu) == (Outcome.FAILED, "image-lost", "cluster")
+    assert name not in world.storage.files
+    assert world.is_all_old()
 
 
 def test_every_code_of_an_error_of_trust_has_plain_words() -> None:

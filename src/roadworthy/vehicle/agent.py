@@ -26,6 +26,7 @@ from roadworthy.vehicle.settings import AgentSettings, Identity, Ports
 __all__ = ["Agent"]
 
 _KNOWN_FILE = "ecus"
+_READS_MAX = 2
 
 
 class Agent:
@@ -129,7 +130,8 @@ class Agent:
 
     async def _read_ecus(self) -> tuple[EcuState, ...]:
         ecus = await self._ecus.read_all()
-        self._read_at = self._now() + self._settings.inventory_s
+        pause_s = self._settings.inventory_s if ecus else self._settings.poll_retry_s
+        self._read_at = self._now() + pause_s
         known = self._known | {ecu.serial: ecu for ecu in ecus}
         if known != self._known:
             await self._storage.write(_KNOWN_FILE, msgspec.json.encode(tuple(known.values())))
@@ -137,7 +139,7 @@ class Agent:
         return ecus
 
     async def _report_inventory(self, ecus: tuple[EcuState, ...]) -> None:
-        if ecus == self._told:
+        if not ecus or ecus == self._told:
             return
         await self._link.report(
             lambda sequence, time: Inventory(
@@ -197,8 +199,14 @@ class Agent:
         if state is None:
             return
         ecus = await self._read_ecus()
+        planned = {ecu.serial for ecu in state.plan.ecus}
+        for _ in range(_READS_MAX):
+            if planned <= {ecu.serial for ecu in ecus}:
+                break
+            ecus = await self._read_ecus()
+        kept = frozenset(ecu.sha256 for ecu in self._known.values())
         is_reported = self._outbox.has_ended(state.plan.offer)
-        await self._installer.conclude(ecus, is_reported=is_reported)
+        await self._installer.conclude(ecus, kept=kept, is_reported=is_reported)
         if is_reported:
             await self._report_inventory(ecus)
         self._told = ecus

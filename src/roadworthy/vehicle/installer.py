@@ -6,12 +6,13 @@ the end; then the result is queued (once, by the offer's id), storage is tidied,
 
 from collections.abc import Awaitable, Callable
 
-from roadworthy.base.errors import ConflictError
+from roadworthy.base.errors import ConflictError, InputError
+from roadworthy.base.ids import Sha256
 from roadworthy.fleet.inventory import EcuState
 from roadworthy.updates.install import Installation, decide, fold, replay
 from roadworthy.updates.install_events import (
     Begun,
-    CheckConditions,
+    ConditionsChecked,
     Effect,
     Event,
     Restarted,
@@ -70,19 +71,30 @@ class Installer:
         self.state: Installation | None = None
 
     async def recover(self) -> None:
-        """Read the journal of an installation that a power cut interrupted, if there is one."""
+        """Read the journal of an installation that a power cut interrupted, if there is one.
+
+        What is torn, or was written by an agent whose events we don't know, is cut off: what was
+        done since is done again, and the ECUs are asked what they run.
+        """
         data = await self._ports.storage.read(_FILE) or b""
-        records = read_records(data)
-        self.state = replay(decode_event(text) for text in records.texts)
-        if records.whole_bytes < len(data):
-            await self._ports.storage.write(_FILE, data[: records.whole_bytes])
+        whole_bytes = 0
+        for text in read_records(data).texts:
+            try:
+                event = decode_event(text)
+                self.state = fold(self.state, event) if self.state else replay([event])
+            except InputError:
+                break
+            whole_bytes += len(encode_record(text))
+        if whole_bytes < len(data):
+            await self._ports.storage.write(_FILE, data[:whole_bytes])
         if self.state is not None:
             await self._note(Restarted(self._now()))
 
     async def begin(self, plan: Plan) -> None:
         """Take an offer."""
-        images = {sha for ecu in plan.ecus for sha in (ecu.image, ecu.old)}
-        stored = await self._artifacts.stored(sorted(images))
+        images = {ecu.image for ecu in plan.ecus}
+        bases = {ecu.delta.base_sha256 for ecu in plan.ecus if ecu.delta}
+        stored = await self._artifacts.stored(sorted(images | bases))
         event = Begun(self._now(), plan, self._settings.policy, stored)
         await self._ports.storage.write(_FILE, encode_record(encode_event(event)))
         self.state = replay([event])
@@ -99,26 +111,28 @@ class Installer:
             effect = decide(self.state, self._now())
             if effect is None:
                 return
-            if self._is_stoppable and (
-                self._link.is_noticed or isinstance(effect, CheckConditions)
-            ):
-                self._link.is_noticed = False
-                if not await still_offered():
-                    await self._note(Withdrawn(self._now()))
-                    continue
-            if isinstance(effect, Wait):
+            if self._is_stoppable and self._link.is_noticed:
+                await self._ask_again(still_offered)
+            elif isinstance(effect, Wait):
                 await self._pause(effect.until)
-                continue
-            event = await self._do(effect)
-            await self._note(event)
-            await self._look_at(event)
-            await self._report_progress(getattr(effect, "ecu", ""))
+            else:
+                event = await self._do(effect)
+                if isinstance(event, ConditionsChecked) and not event.missing:
+                    # The last moment to stop; asking may take a while, so look once more.
+                    await self._ask_again(still_offered)
+                    event = await self._do(effect)
+                await self._note(event)
+                await self._look_at(event)
+                await self._report_progress(getattr(effect, "ecu", ""))
 
-    async def conclude(self, ecus: tuple[EcuState, ...], *, is_reported: bool) -> None:
+    async def conclude(
+        self, ecus: tuple[EcuState, ...], *, kept: frozenset[Sha256], is_reported: bool
+    ) -> None:
         """Queue the result, tidy up and forget the installation.
 
         Args:
             ecus: what the ECUs run now.
+            kept: images that stay in storage, as bases of later deltas.
             is_reported: the result of this offer was queued before a power cut.
         """
         state = self.state
@@ -129,10 +143,14 @@ class Installer:
         plan = state.plan
         known = [sha for ecu in plan.ecus for sha in (ecu.old, ecu.image)]
         known += [ecu.delta.sha256 for ecu in plan.ecus if ecu.delta]
-        kept = frozenset(ecu.sha256 for ecu in ecus)
         await self._artifacts.tidy(kept, dict.fromkeys(known))
         await self._ports.storage.delete(_FILE)
         self.state = None
+
+    async def _ask_again(self, still_offered: Callable[[], Awaitable[bool]]) -> None:
+        self._link.is_noticed = False
+        if not await still_offered():
+            await self._note(Withdrawn(self._now()))
 
     async def _do(self, effect: Effect) -> Event:
         if self.state is None:
@@ -149,7 +167,7 @@ class Installer:
 
     async def _pause(self, until: float) -> None:
         left_s = min(until - self._now(), _SLICE_S)
-        if self.state is not None and self.state.is_switched:
+        if self._link.is_noticed:
             await self._ports.clock.sleep(left_s)
         else:
             await self._link.wait(left_s)

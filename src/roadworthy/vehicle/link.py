@@ -14,6 +14,7 @@ __all__ = ["Link"]
 
 _MESSAGE_BYTES_MAX = 64 * 1024
 _DOWN_PAUSE_S = 5.0
+_SHORTEST_S = 0.1
 _DETAIL_MAX = 400
 
 
@@ -71,10 +72,8 @@ class Link:
             if left_s <= 0:
                 return
             due_s = self._outbox.next_due_s()
-            if due_s:
-                left_s = min(left_s, due_s)
-            elif due_s is not None:
-                left_s = min(left_s, _DOWN_PAUSE_S)
+            if due_s is not None:
+                left_s = min(left_s, max(due_s, _SHORTEST_S))
             await self._receive(left_s)
 
     async def glance(self, duration_s: float, every_s: float) -> None:
@@ -101,6 +100,7 @@ class Link:
             return None
         if payload is None:
             return False
+        self._outbox.connected()
         try:
             await self._handle(payload)
         except InputError as error:

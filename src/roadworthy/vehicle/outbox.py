@@ -60,7 +60,7 @@ class Outbox:
         storage: where they are kept.
         clock: tells when to send again.
         signer: the vehicle's report key.
-        resend_s: how long to wait for an acknowledgement.
+        resend_s: how long to wait for an acknowledgement, and after a failure to send.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Outbox:
         self._ended: list[str] = []
         self._sequence = 0
         self._records = 0
+        self._retry_at = 0.0
 
     async def recover(self) -> None:
         """Read what was queued before the start; drop a torn last record."""
@@ -115,23 +116,30 @@ class Outbox:
             await self._compact()
 
     async def flush(self, messages: Messages) -> None:
-        """Send what is due, oldest first; without a connection nothing happens."""
+        """Send what is due, oldest first; after a failure not again for `resend_s`."""
         now = self._clock.now().timestamp()
+        if now < self._retry_at:
+            return
         for pending in list(self._pending.values()):
             if pending.due_at > now:
                 continue
             try:
                 await messages.send(pending.payload)
             except LinkError:
+                self._retry_at = self._clock.now().timestamp() + self._resend_s
                 return
             pending.due_at = now + self._resend_s
+
+    def connected(self) -> None:
+        """Something came in, so sending is worth another try."""
+        self._retry_at = 0.0
 
     def next_due_s(self) -> float | None:
         """Return the seconds until something has to be sent; None when all is acknowledged."""
         if not self._pending:
             return None
         first = min(pending.due_at for pending in self._pending.values())
-        return max(0.0, first - self._clock.now().timestamp())
+        return max(0.0, max(first, self._retry_at) - self._clock.now().timestamp())
 
     async def _append(self, record: _Record) -> None:
         await self._storage.append(_FILE, encode_record(msgspec.json.encode(record)))

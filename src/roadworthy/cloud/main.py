@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -31,7 +32,7 @@ from roadworthy.cloud.repositories import store_roots
 from roadworthy.cloud.vehicle_api import make_vehicle_app
 from roadworthy.cloud.workers import build_deltas, repeat, run_campaigns, take_in
 
-__all__ = ["RunningCloud", "ServerSettings", "issue_local", "running_cloud"]
+__all__ = ["RunningCloud", "ServerSettings", "TlsServer", "issue_local", "running_cloud"]
 
 _LOG = logging.getLogger("roadworthy.cloud")
 _ENGINE_EVERY_S = 0.5
@@ -75,7 +76,7 @@ class RunningCloud:
         return self.operator.url + sign_in_path(token)
 
 
-async def issue_local(desk: Desk, *, kind: str, name: str) -> str:
+async def issue_local(desk: Desk, *, kind: str, name: str, life: timedelta = LINK_LIFE) -> str:
     """Return a token with all scopes, for whoever can start this server."""
     secret, now = desk.chance.token(_SECRET_BYTES), desk.now()
 
@@ -86,7 +87,7 @@ async def issue_local(desk: Desk, *, kind: str, name: str) -> str:
             name=name,
             kind=kind,
             scopes=SCOPES,
-            life=LINK_LIFE,
+            life=life,
             now=now,
         )
 

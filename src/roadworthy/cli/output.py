@@ -1,0 +1,108 @@
+"""Says things: data on stdout, messages on stderr, tables for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from roadworthy.cli.settings import Settings
+
+__all__ = ["Cell", "Column", "Output", "json_line", "local_time", "make_table"]
+
+_WIDTH_WITHOUT_TERMINAL = 160
+
+Cell = Text | str | int | None
+Column = str
+"""A heading; one that starts with `>` is of numbers, aligned to the right."""
+
+
+class Output:
+    """The two streams of one run.
+
+    Args:
+        settings: how to answer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.out = _console(settings, is_error=False)
+        self.err = _console(settings, is_error=True)
+
+    def json(self, value: object) -> None:
+        """Print one value as one line of JSON on stdout, at once."""
+        click.echo(json_line(value))
+
+    def message(self, text: str) -> None:
+        """Tell a person what was done, on stderr; nothing with `--quiet` or for programs."""
+        if not self.settings.quiet and not self.settings.is_json:
+            self.err.print(Text(text), highlight=False)
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
+        """Print rows under headings; with no row, only say so on stderr."""
+        listed = list(rows)
+        if not listed:
+            self.message("nothing to show")
+            return
+        self.out.print(make_table(columns, listed))
+
+    def fields(self, pairs: Mapping[str, Cell]) -> None:
+        """Print names and values, one below the other; empty values are left out."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in pairs.items():
+            if value not in {None, ""}:
+                grid.add_row(name, _text(value))
+        self.out.print(grid)
+
+
+def make_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Table:
+    """Return a table without frames: one rule below the headings is enough."""
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for column in columns:
+        is_number = column.startswith(">")
+        heading = column.removeprefix(">")
+        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(cell) for cell in row))
+    return table
+
+
+def json_line(value: object) -> str:
+    """Return a value as one line of JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def local_time(moment: str | None) -> str:
+    """Return a time of the API as the reader's wall clock shows it; empty for none."""
+    if not moment:
+        return ""
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return moment
+
+
+def _text(cell: Cell) -> Text:
+    if isinstance(cell, Text):
+        return cell
+    return Text("" if cell is None else str(cell))
+
+
+def _console(settings: Settings, *, is_error: bool) -> Console:
+    stream: Any = sys.stderr if is_error else sys.stdout
+    is_terminal = stream.isatty()
+    return Console(
+        file=stream,
+        no_color=True if settings.no_color else None,
+        width=None if is_terminal else _WIDTH_WITHOUT_TERMINAL,
+        highlight=False,
+        soft_wrap=False,
+    )

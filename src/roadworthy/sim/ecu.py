@@ -163,7 +163,7 @@ class VirtualEcu:
         responses = tuple(self._server.handle(request, now))
         if responses and request[0] == Service.ECU_RESET and responses[-1][0] != _NEGATIVE:
             self._came_up(now)
-        return Answers(responses, self._duration_s(request) * self.faults.slowness)
+        return Answers(responses, self.duration_s(request))
 
     def settle(self) -> None:
         """What was written so far is in the cells now."""
@@ -202,7 +202,11 @@ class VirtualEcu:
             self._server.restart(now)
             self.ran.add(self.running_sha256())
 
-    def _duration_s(self, request: bytes) -> float:
+    def duration_s(self, request: bytes) -> float:
+        """Return how long the ECU takes for a request, in seconds."""
+        return self.faults.slowness * self._well_s(request)
+
+    def _well_s(self, request: bytes) -> float:
         routine = int.from_bytes(request[2:_ROUTINE_HEAD], "big")
         match request[0] if request else 0:
             case Service.ROUTINE_CONTROL if routine == Routine.ERASE:

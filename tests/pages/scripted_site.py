@@ -165,7 +165,9 @@ async def sample(kind: str, name: str) -> Response[str]:
     found = {"full": fleet_samples.ALL, "empty": fleet_samples.EMPTY}[kind].get(name)
     if found is None:
         raise HTTPException(status_code=404)
-    still = renderer.page(found, samples.FRAME).replace("hx-sse:connect", "data-still")
+    inside = not isinstance(found, views.SignInView)
+    frame = samples.FRAME if inside else views.Frame(now=samples.NOW, csrf_token=samples.FORM_VALUE)
+    still = renderer.page(found, frame).replace("hx-sse:connect", "data-still")
     return html(still)
 
 
@@ -207,4 +209,10 @@ app = Litestar(
 )
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+    )

@@ -15,7 +15,8 @@ _ROOT = Path(__file__).parents[2]
 _START_LIMIT_S = 60
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -30,9 +31,9 @@ def _answers(site: str) -> bool:
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """Yield the address of the site; end its process afterwards."""
-    port = _free_port()
+def serving(port: int = 0) -> Iterator[str]:
+    """Yield the address of the site, on `port` or a free one; end its process afterwards."""
+    port = port or free_port()
     site = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "tests.pages.scripted_site", str(port)]
     clock = SystemClock()

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page, expect
 from tests.cloud.web import fleet_samples, samples
 from tests.pages.conftest import Open
+from tests.pages.server import free_port, serving
 
 CAMPAIGN = "/campaigns/c-7f21"
 PAGES = {f"full {name}": f"/full/sample/{name}" for name in fleet_samples.ALL} | {
@@ -36,10 +37,14 @@ def violations(page: Page) -> list[str]:
     return [f"{rule['id']}: {rule['nodes'][0]['html'][:160]}" for rule in found]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_accessibility_violation(open_page: Open, name: str, theme: str) -> None:
-    assert violations(open_page(PAGES[name], theme=theme)) == []
+def test_a_page_has_no_accessibility_violation_in_light_and_dark(
+    open_page: Open, name: str
+) -> None:
+    page = open_page(PAGES[name])
+    assert violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
 
 
 def test_the_accessibility_check_finds_what_is_wrong(open_page: Open) -> None:
@@ -123,7 +128,7 @@ def test_abort_asks_for_a_reason_first(open_page: Open) -> None:
 def test_a_refused_action_is_told_in_words(open_page: Open) -> None:
     page = open_page(CAMPAIGN)
     page.evaluate("document.getElementById('live').remove()")
-    form = {"csrf_token": samples.FORM_VALUE}
+    form: dict[str, str | float | bool] = {"csrf_token": samples.FORM_VALUE}
     paused = page.request.post(f"{page.url}/pause", form=form)
     assert paused.ok
     page.get_by_role("button", name="Pause").click()
@@ -165,13 +170,18 @@ def test_the_theme_switch_is_remembered(open_page: Open) -> None:
     assert page.evaluate(ground) == dark
 
 
-def test_a_lost_connection_is_shown(open_page: Open) -> None:
-    page = open_page(CAMPAIGN)
-    expect(page.locator("#connection")).to_have_text("Live", timeout=WIDE_MS)
-    page.evaluate("document.dispatchEvent(new Event('htmx:sse:error'))")
-    states = page.evaluate("document.getElementById('connection').dataset.state")
-    assert states == "lost"
-    expect(page.locator("#connection")).to_have_text("Live", timeout=WIDE_MS)
+def test_a_page_survives_a_restart_of_the_server(browser: Browser) -> None:
+    context, port = browser.new_context(), free_port()
+    page = context.new_page()
+    badge = page.locator("#connection")
+    with serving(port) as site:
+        page.goto(site + CAMPAIGN)
+        expect(badge).to_have_text("Live", timeout=WIDE_MS)
+    expect(badge).to_have_text("Reconnecting", timeout=WIDE_MS)
+    with serving(port):
+        expect(badge).to_have_text("Live", timeout=WIDE_MS)
+        wait_for_more(page, confirmed(page))
+        context.close()
 
 
 def test_the_lists_refresh_themselves(open_page: Open) -> None:

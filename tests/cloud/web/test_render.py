@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 from tests.cloud.web import fleet_samples, samples
+from typing_extensions import override
 
 from roadworthy.cloud.web import views
 from roadworthy.cloud.web.render import LIVE_PARTS, Renderer, partials
@@ -28,15 +29,18 @@ class Outline(HTMLParser):
         self.close()
         assert self.open == []
 
+    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
         self.ids += [value for name, value in attrs if name == "id" and value]
         if tag not in VOID:
             self.open.append(tag)
 
+    @override
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
 
+    @override
     def handle_endtag(self, tag: str) -> None:
         assert self.open, f"</{tag}> closes nothing"
         assert self.open.pop() == tag

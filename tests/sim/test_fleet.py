@@ -56,7 +56,7 @@ def _draft(client: OperatorClient, canary: str) -> None:
         "name": "Winter",
         "release_id": "new",
         "waves": [{"name": "canary", "size": 1, "vehicles": [canary]}, {"name": "rest"}],
-        "gate": {"failure_share_max": 0.6, "reached_min": 1, "silent_after_s": _LIMIT_S},
+        "gate": {"failure_share_max": 0.6, "reached_min": 3, "silent_after_s": _LIMIT_S},
     }
     client.post("/campaigns", campaign)
 
@@ -114,9 +114,7 @@ async def test_a_fleet_with_faults_rolls_out_and_tells_the_truth(tmp_path: Path)
         try:
             await asyncio.to_thread(_publish, client, offline, "old", factory_release())
             await asyncio.to_thread(_publish, client, offline, "new", new_release())
-            await _until(
-                lambda: all(v["ecus"] for v in client.pages("/vehicles")) and len(events) > 4
-            )
+            await _until(lambda: _is_known(client, config.vehicles))
             canary = next(str(e["vehicle"]) for e in events if e.get("index") == 1)
             await asyncio.to_thread(_draft, client, canary)
             await _until(lambda: _starts(client))

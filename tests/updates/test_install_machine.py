@@ -262,6 +262,13 @@ def test_unmet_preconditions_are_waited_for_and_then_fail() -> None:
     assert ended.failure.code == "preconditions"
 
 
+def test_a_clock_that_jumps_back_does_not_prolong_a_pause() -> None:
+    state = run(begin(), CheckConditions)
+    state = fold(state, ConditionsChecked(1e9, ("parked",)))
+    assert isinstance(decide(state, 1e9 + 1), Wait)
+    assert isinstance(decide(state, 1e6), CheckConditions)
+
+
 def test_a_withdrawn_offer_ends_before_activation_and_is_ignored_after_it() -> None:
     state = run(begin(), Record)
     ended = finish(fold(state, Withdrawn(1.0)))

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -89,6 +90,16 @@ def test_without_a_notice_the_offer_is_found_by_polling(world: World) -> None:
     world.cloud.down.clear()
     world.pass_time(world.settings.poll_s + 60)
     assert world.cloud.results[0].outcome is Outcome.CONFIRMED
+
+
+def test_a_clock_that_jumps_back_by_a_year_stops_neither_polls_nor_reports(world: World) -> None:
+    world.run()
+    world.tick.time -= timedelta(days=365)
+    world.offer("offer-1", "brake")
+    world.cloud.down.clear()
+    world.pass_time(world.settings.poll_s + 60)
+    assert [result.outcome for result in world.cloud.results] == [Outcome.CONFIRMED]
+    assert world.agent.is_idle
 
 
 def test_an_offer_that_all_ecus_run_already_is_confirmed_at_once(world: World) -> None:
@@ -216,6 +227,19 @@ def test_an_offer_that_is_withdrawn_before_activation_ends_as_failed(world: Worl
     (result,) = world.cloud.results
     assert (result.outcome, result.code) == (Outcome.FAILED, "withdrawn")
     assert world.is_all_old()
+
+
+def test_an_offer_that_replaces_another_is_installed_right_after_it(world: World) -> None:
+    world.conditions.now = Conditions(consent=False)
+    world.offer("offer-1", "brake")
+    world.pass_time(100)
+    world.offer("offer-2", "cluster")
+    world.conditions.now = Conditions()
+    world.pass_time(100)
+    outcomes = {result.offer: result.outcome for result in world.cloud.results}
+    assert outcomes == {"offer-1": Outcome.FAILED, "offer-2": Outcome.CONFIRMED}
+    assert world.ecu("cluster").bytes_running() == world.new["cluster"]
+    assert world.ecu("brake").bytes_running() == world.ecu("brake").old
 
 
 def test_a_withdrawal_whose_notice_was_lost_is_seen_before_the_activation(world: World) -> None:

@@ -47,16 +47,24 @@ from roadworthy.updates.reports import Outcome
 
 __all__ = ["Installation", "decide", "fold", "replay"]
 
+_ROUNDING_S = 1.0
+
 
 def decide(state: Installation, now: float) -> Effect | None:
     """Return the next effect; None when the installation has ended."""
     if state.outcome is not None:
         return None
-    if now < state.not_before:
+    if _is_pausing(state, now):
         return Wait(state.not_before)
     if state.failure is not None:
         return _back_out(state, now)
     return next(_forward(state, now))
+
+
+def _is_pausing(state: Installation, now: float) -> bool:
+    """Say whether a pause goes on; one that is too long to be ours means that the clock jumped."""
+    longest_s = max(state.policy.pause_max_s, state.policy.conditions_pause_s)
+    return 0.0 < state.not_before - now <= longest_s + _ROUNDING_S
 
 
 def _forward(state: Installation, now: float) -> Iterator[Effect]:

@@ -27,6 +27,7 @@ __all__ = ["Agent"]
 
 _KNOWN_FILE = "ecus"
 _READS_MAX = 2
+_ROUNDING_S = 1.0
 
 
 class Agent:
@@ -118,12 +119,20 @@ class Agent:
         """Do what is due, then wait for a notice or for what is due next."""
         if self._installer.state is not None:
             await self._install()
-        if self._link.is_noticed or self._now() >= self._poll_at:
+        if self._link.is_noticed or not self._left_s(self._poll_at, self._settings.poll_s):
             await self._poll()
-        if self._now() >= self._read_at:
+        if not self._left_s(self._read_at, self._settings.inventory_s):
             await self._report_inventory(await self._read_ecus())
         if self._installer.state is None:
-            await self._link.wait(max(0.0, min(self._poll_at, self._read_at) - self._now()))
+            poll_s = self._left_s(self._poll_at, self._settings.poll_s)
+            read_s = self._left_s(self._read_at, self._settings.inventory_s)
+            await self._link.wait(min(poll_s, read_s))
+
+    def _left_s(self, moment: float, longest_s: float) -> float:
+        """Return the seconds to a moment; 0 when it is past or the clock jumped back from it."""
+        left_s = moment - self._now()
+        longest_s = max(longest_s, self._settings.poll_retry_s) + _ROUNDING_S
+        return left_s if 0.0 < left_s <= longest_s else 0.0
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -221,4 +230,7 @@ class Agent:
         except (InputError, TrustError) as error:
             await self._link.refuse(error.code, str(error))
             return True
-        return state is not None and offer == state.plan.offer
+        if state is not None and offer == state.plan.offer:
+            return True
+        self._poll_at = 0.0
+        return False

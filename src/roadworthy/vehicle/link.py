@@ -15,6 +15,8 @@ __all__ = ["Link"]
 _MESSAGE_BYTES_MAX = 64 * 1024
 _DOWN_PAUSE_S = 5.0
 _SHORTEST_S = 0.1
+_TAKEN_MAX = 100
+_ROUNDING_S = 1.0
 _DETAIL_MAX = 400
 
 
@@ -69,7 +71,7 @@ class Link:
         while not self.is_noticed:
             await self._outbox.flush(self._messages)
             left_s = until - self._clock.now().timestamp()
-            if left_s <= 0:
+            if not 0 < left_s <= duration_s + _ROUNDING_S:
                 return
             due_s = self._outbox.next_due_s()
             if due_s is not None:
@@ -83,8 +85,9 @@ class Link:
             return
         self._glanced_at = now
         await self._outbox.flush(self._messages)
-        while await self._take(duration_s):
-            pass
+        for _ in range(_TAKEN_MAX):
+            if not await self._take(duration_s):
+                return
 
     async def _receive(self, timeout_s: float) -> None:
         before = self._clock.now().timestamp()

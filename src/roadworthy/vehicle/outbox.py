@@ -24,6 +24,7 @@ _FILE = "outbox"
 _ENDED_MAX = 100
 _PROGRESS_PENDING_MAX = 50
 _RECORDS_MAX = 200
+_ROUNDING_S = 1.0
 
 
 class _Queued(msgspec.Struct, frozen=True, tag="queued"):
@@ -118,10 +119,10 @@ class Outbox:
     async def flush(self, messages: Messages) -> None:
         """Send what is due, oldest first; after a failure not again for `resend_s`."""
         now = self._clock.now().timestamp()
-        if now < self._retry_at:
+        if self._is_ahead(self._retry_at, now):
             return
         for pending in list(self._pending.values()):
-            if pending.due_at > now:
+            if self._is_ahead(pending.due_at, now):
                 continue
             try:
                 await messages.send(pending.payload)
@@ -138,8 +139,13 @@ class Outbox:
         """Return the seconds until something has to be sent; None when all is acknowledged."""
         if not self._pending:
             return None
-        first = min(pending.due_at for pending in self._pending.values())
-        return max(0.0, max(first, self._retry_at) - self._clock.now().timestamp())
+        now = self._clock.now().timestamp()
+        first = max(min(pending.due_at for pending in self._pending.values()), self._retry_at)
+        return first - now if self._is_ahead(first, now) else 0.0
+
+    def _is_ahead(self, moment: float, now: float) -> bool:
+        """Say whether a moment is to come; when it is too far ahead, the clock has jumped."""
+        return 0.0 < moment - now <= self._resend_s + _ROUNDING_S
 
     async def _append(self, record: _Record) -> None:
         await self._storage.append(_FILE, encode_record(msgspec.json.encode(record)))

@@ -7,10 +7,11 @@ go at each of them. Time passes only by `sleep` and `receive`.
 import types
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from tests.vehicle.repository import START, Repository
 
 from roadworthy.base.clock import SeededChance
 from roadworthy.base.encoding import sha256_hex
@@ -25,29 +26,18 @@ from roadworthy.fleet.inventory import Domain
 from roadworthy.sim.ecu import partial_verification
 from roadworthy.trust.envelope import unseal
 from roadworthy.trust.keys import key_of, signer_from_seed
-from roadworthy.trust.repository import (
-    RoleKeys,
-    make_director_targets,
-    make_image_targets,
-    make_root,
-    make_snapshot,
-    make_timestamp,
-    sign,
-    to_bytes,
-)
+from roadworthy.trust.repository import make_director_targets, make_image_targets
 from roadworthy.trust.targets import DeltaTarget, EcuTarget, ImageTarget
-from roadworthy.trust.tuf import CryptoSigner, Metadata
+from roadworthy.trust.tuf import CryptoSigner
 from roadworthy.updates.install_plan import Conditions
 from roadworthy.updates.reports import Inventory, Progress, Refusal, Report, Result, parse_report
 from roadworthy.vehicle.agent import Agent
 from roadworthy.vehicle.artifacts import image_name
 from roadworthy.vehicle.settings import AgentSettings, EcuPlace, Identity, Ports
 
-START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 VEHICLE = VehicleKey("v0123456789abcdef")
 REPORT_SIGNER = signer_from_seed(b"\x07" * 32)
 SECRET = b"0123456789abcdef"
-ROLES = ("root", "timestamp", "snapshot", "targets")
 
 
 def content(name: str, size_bytes: int = 1500) -> bytes:
@@ -108,35 +98,6 @@ class MemoryStorage:
 
     async def size(self, name: str) -> int:
         return len(self.files.get(name, b""))
-
-
-class Repository:
-    """One signing repository; each `publish` makes its next versions."""
-
-    def __init__(self, first_key: int) -> None:
-        self.signers = {
-            role: signer_from_seed((first_key + index).to_bytes(32))
-            for index, role in enumerate(ROLES)
-        }
-        self.files: dict[str, bytes] = {}
-        self.version = 0
-        self.expires = START + timedelta(days=30)
-        roles = {role: RoleKeys(1, (key_of(one),)) for role, one in self.signers.items()}
-        self.root = self.signed(make_root(roles, version=1, expires=self.expires), "root")
-
-    def signed(self, metadata: Metadata[Any], role: str) -> bytes:
-        sign(metadata, self.signers[role])
-        return to_bytes(metadata)
-
-    def publish(self, targets: Metadata[Any], signer: CryptoSigner | None = None) -> None:
-        self.version += 1
-        version, expires = self.version, self.expires
-        sign(targets, signer or self.signers["targets"])
-        self.files[f"{version}.targets.json"] = to_bytes(targets)
-        snapshot = make_snapshot(version, version=version, expires=expires)
-        self.files[f"{version}.snapshot.json"] = self.signed(snapshot, "snapshot")
-        timestamp = make_timestamp(version, version=version, expires=expires)
-        self.files["timestamp.json"] = self.signed(timestamp, "timestamp")
 
 
 @dataclass

@@ -24,6 +24,12 @@ def confirmed(page: Page) -> int:
     return int(found.group())
 
 
+def count_in(text: str) -> int:
+    found = re.search(r"<dt>Confirmed</dt>\s*<dd>(\d+)", text)
+    assert found
+    return int(found.group(1))
+
+
 def wait_for_more(page: Page, before: int) -> None:
     page.wait_for_function(
         "before => parseInt(document.querySelector('#campaign-figures dd').textContent) > before",
@@ -99,7 +105,8 @@ def test_pause_freezes_and_resume_goes_on(open_page: Open) -> None:
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#campaign-head h1")).to_contain_text("Paused")
     expect(page.locator(".toast")).to_have_text("Campaign paused")
-    frozen = confirmed(page)
+    frozen = count_in(page.request.get(page.url).text())
+    expect(page.locator("#campaign-figures").locator(CONFIRMED)).to_have_text(f"{frozen}of 50")
     page.wait_for_timeout(1500)
     assert confirmed(page) == frozen
     page.get_by_role("button", name="Resume").click()

@@ -174,22 +174,24 @@ function toast(text, tone) {
   setTimeout(() => note.remove(), TOAST_MS);
 }
 
-document.addEventListener("htmx:after:request", (event) => {
-  const { ctx } = event.detail;
-  const form = ctx.sourceElement?.closest?.("form[data-done]");
-  if (form && ctx.response?.status < 400) {
-    toast(form.dataset.done, "ok");
-    form.closest("dialog")?.close();
-  }
+// What a form says when it is done is noted before the request: by the time the answer is here,
+// the event stream may have replaced the form by the next action's.
+const asked = new WeakMap();
+
+document.addEventListener("htmx:before:request", (event) => {
+  const form = event.detail.ctx.sourceElement?.closest?.("form[data-done]");
+  if (form) asked.set(event.detail.ctx, { done: form.dataset.done, dialog: form.closest("dialog") });
 });
 
-document.addEventListener("htmx:response:error", (event) => {
+document.addEventListener("htmx:after:request", (event) => {
   const { ctx } = event.detail;
-  if (!ctx.sourceElement?.closest?.("form[data-done]")) return;
+  const form = asked.get(ctx);
+  if (!form) return;
+  form.dialog?.close();
+  if (ctx.response.status < 400) return toast(form.done, "ok");
   const answer = new DOMParser().parseFromString(ctx.text ?? "", "text/html");
   const happened = answer.getElementById("problem-happened")?.textContent.trim();
   toast(happened || `The server refused (${ctx.response.status})`, "bad");
-  ctx.sourceElement.closest("dialog")?.close();
 });
 
 // A filtered table can be bookmarked, although htmx has fetched only the table.

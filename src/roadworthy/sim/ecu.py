@@ -6,8 +6,10 @@ The ECU verifies images by itself (`trust.partial`), and it remembers every imag
 ever ran, so that a run can be judged by what really happened in the cells.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from roadworthy.base.clock import Chance, SeededChance
 from roadworthy.base.encoding import sha256_hex
@@ -27,6 +29,7 @@ from roadworthy.trust.partial import verify_partial
 
 __all__ = ["Answers", "EcuFaults", "EcuPace", "VirtualEcu", "ecu_secret", "partial_verification"]
 
+OnBoot: TypeAlias = Callable[[], None]
 _SLOT_BYTES_MIN = 64 * 1024
 _ROUTINE_HEAD = 4
 _NEGATIVE = 0x7F
@@ -107,6 +110,8 @@ class VirtualEcu:
         director_root: what its verification trusts.
         chance: draws lock seeds.
         pace: how long it takes.
+
+    `came_up` is called after each boot.
     """
 
     def __init__(
@@ -123,7 +128,7 @@ class VirtualEcu:
         self.pace = pace or EcuPace()
         self.faults = EcuFaults()
         self.ran: set[Sha256] = set()
-        self.boots = 0
+        self.came_up: OnBoot = lambda: None
         self.identity = EcuIdentity(
             serial=ecu_serial(vehicle, place),
             hardware_id=place.hardware_id,
@@ -196,7 +201,7 @@ class VirtualEcu:
 
     def _came_up(self, now: datetime | None) -> None:
         """Note what runs; the watchdog resets an ECU whose new image does not come up."""
-        self.boots += 1
+        self.came_up()
         self.ran.add(self.running_sha256())
         if self.faults.ill and self.running_sha256() != self._factory_sha256:
             self._server.restart(now)

@@ -13,18 +13,19 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
+
+import msgspec
 
 from roadworthy.base.ids import HardwareId, Sha256, VehicleKey
-from roadworthy.cloud.ports import Tables
-from roadworthy.cloud.records import entry_at
-from roadworthy.compliance.ledger import Entry
+from roadworthy.cloud.ports import LedgerTable, Tables
 from roadworthy.sim.faults import EXPECTED, Fault, FaultKind
 from roadworthy.sim.vehicle import VirtualVehicle
 from roadworthy.sim.vehicle_types import UPDATABLE, SoftwareSet
 from roadworthy.updates.campaign import Campaign, CampaignState, Member
 from roadworthy.updates.gate import ENDED, FAILED, MemberStage
 
-__all__ = ["InvariantError", "Judge"]
+__all__ = ["InvariantError", "Judge", "entries_of"]
 
 _FROM_RESULT = frozenset({MemberStage.CONFIRMED, MemberStage.FAILED, MemberStage.ROLLED_BACK})
 _OLD_AGAIN = frozenset({MemberStage.FAILED, MemberStage.ROLLED_BACK})
@@ -51,6 +52,12 @@ class InvariantError(AssertionError):
     """Something happened that must never happen."""
 
 
+def entries_of(ledger: LedgerTable, subject: str = "") -> list[dict[str, Any]]:
+    """Return the entries about a subject, or all, as their bytes say."""
+    stored = ledger.entries(subject=subject, limit=ledger.size())
+    return [msgspec.json.decode(entry.data) for entry in stored]
+
+
 class Judge:
     """Checks a run.
 
@@ -66,9 +73,8 @@ class Judge:
 
     def watch(self, vehicle: VirtualVehicle) -> None:
         """Check rules 1 and 2 when an ECU of a vehicle at rest has booted since last time."""
-        boots = sum(ecu.boots for ecu in vehicle.ecus.values())
-        if vehicle.is_at_rest and self._seen.get(vehicle.key) != boots:
-            self._seen[vehicle.key] = boots
+        if vehicle.boots != self._seen.get(vehicle.key) and vehicle.is_at_rest:
+            self._seen[vehicle.key] = vehicle.boots
             self.check_vehicle(vehicle)
 
     def check_vehicle(self, vehicle: VirtualVehicle) -> None:
@@ -112,8 +118,8 @@ class Judge:
         """Check rule 4."""
         self.check_total(tables, campaign, vehicles)
         members = tables.campaigns.members(campaign.id, limit=vehicles)
-        entries = [entry_at(tables.ledger, index) for index in range(tables.ledger.size())]
-        kinds = Counter(entry.type for entry in entries)
+        entries = entries_of(tables.ledger)
+        kinds = Counter(entry["type"] for entry in entries)
         wanted = {
             "offer": sum(1 for member in members if member.offer),
             "campaign-started": 1,
@@ -129,8 +135,8 @@ class Judge:
                 self._fail(campaign.id, f"is finished, but {open_ones} have not ended")
         self._check_results(members, entries)
 
-    def _check_results(self, members: Iterable[Member], entries: Iterable[Entry]) -> None:
-        told = {entry.subject: entry.data for entry in entries if entry.type == "result"}
+    def _check_results(self, members: Iterable[Member], entries: Iterable[dict[str, Any]]) -> None:
+        told = {entry["subject"]: entry["data"] for entry in entries if entry["type"] == "result"}
         for member in members:
             data = told.pop(f"vehicle/{member.vehicle}", None)
             if (member.stage in _FROM_RESULT) != (data is not None):

@@ -114,6 +114,7 @@ class VirtualVehicle:
         self.bus = SimEcuBus(self.ecus, self.supply, scheduler)
         self.storage = SimStorage(self.supply, factory_storage(build))
         self.power_cuts = 0
+        self.boots = 0
         self.agent: Agent | None = None
         self._scheduler = scheduler
         self._chance = chance
@@ -128,6 +129,8 @@ class VirtualVehicle:
             conditions=SimConditions(self.supply, chance),
         )
         self._task: Task | None = None
+        for ecu in self.ecus.values():
+            ecu.came_up = self._count_boot
 
     @property
     def is_on(self) -> bool:
@@ -159,6 +162,9 @@ class VirtualVehicle:
         for ecu in self.ecus.values():
             ecu.lose_power(self._chance)
         self._scheduler.call_later(off_s, self.power_on)
+
+    def _count_boot(self) -> None:
+        self.boots += 1
 
     async def _live(self) -> None:
         agent = Agent(self._ports, self._identity, self._settings)

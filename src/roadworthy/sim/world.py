@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from roadworthy.base.clock import SeededChance
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud import engine
-from roadworthy.cloud.records import entry_at
 from roadworthy.sim.attacks import ManInTheMiddle, use_rogue_tester
 from roadworthy.sim.cloud import SimulatedCloud
 from roadworthy.sim.faults import ATTACKS, Fault, FaultKind, FaultPlan, draw_plan
 from roadworthy.sim.foundry import NEW, Foundry, Member, foundry
-from roadworthy.sim.invariants import InvariantError, Judge
+from roadworthy.sim.invariants import InvariantError, Judge, entries_of
 from roadworthy.sim.ports import Backend
 from roadworthy.sim.scheduler import Scheduler
 from roadworthy.sim.vehicle import Build, VirtualVehicle
@@ -27,12 +26,12 @@ from roadworthy.vehicle.settings import AgentSettings
 
 __all__ = ["SMALL_FLEET", "STEPS_MAX", "RunReport", "World"]
 
-SMALL_FLEET = ("car-b", "car-b", "car-b", "car-b", "car-d", "car-b")
+SMALL_FLEET = ("car-b", "car-b", "car-b", "car-d", "car-b")
 STEPS_MAX = 300
 _TICK_S = 30.0
 _START_S = 300.0
 _LIMIT_S = 86_400.0
-_SILENT_S = 3600.0
+_SILENT_S = 2400.0
 _PERSON = "operator"
 _ENDED = frozenset({MemberStage.CONFIRMED, MemberStage.FAILED, MemberStage.ROLLED_BACK})
 
@@ -84,6 +83,7 @@ class World:
         self.campaign_id = f"campaign-{seed}"
         self._men: dict[VehicleKey, ManInTheMiddle] = {}
         self._steps_at_offer: dict[VehicleKey, int] = {}
+        self._judged: dict[VehicleKey, MemberStage] = {}
         self._resumes_left = self.plan.resumes
         for number, member in enumerate(self.foundry.fleet):
             self._build(number, member)
@@ -126,7 +126,7 @@ class World:
             self._backend(member.key),
             quality=self.plan.link,
             chance=chance,
-            settings=AgentSettings(),
+            settings=AgentSettings(progress_percent=34),
         )
         vehicle.supply.watch = lambda: self.judge.watch(vehicle)
         self.vehicles[member.key] = vehicle
@@ -186,7 +186,8 @@ class World:
         if offered:
             self.judge.check_waves(campaign, members)
         for member in members:
-            if member.stage in _ENDED:
+            if member.stage in _ENDED and self._judged.get(member.vehicle) != member.stage:
+                self._judged[member.vehicle] = member.stage
                 self.judge.check_result(self.vehicles[member.vehicle], member.stage)
         if was_running and campaign.state is CampaignState.PAUSED:
             self.judge.check_pause(campaign, members)
@@ -242,10 +243,8 @@ class World:
                 self.judge.check_end(member, self.fault_of(member.vehicle), refusals)
 
     def _refusals(self, key: VehicleKey) -> list[str]:
-        ledger = self.cloud.tables().ledger
-        stored = ledger.entries(subject=f"vehicle/{key}", limit=1000)
-        entries = [entry_at(ledger, found.index) for found in stored]
-        return [str(entry.data["code"]) for entry in entries if entry.type == "refusal"]
+        entries = entries_of(self.cloud.tables().ledger, f"vehicle/{key}")
+        return [str(entry["data"]["code"]) for entry in entries if entry["type"] == "refusal"]
 
     def _report(self) -> RunReport:
         campaign, members = self._campaign(), self._members()

@@ -124,8 +124,7 @@ class ChildProcess:
         try:
             with self._path("log").open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-I", "-S", _exec_guard.__file__, str(os.getpid())),
-                    *self._command(),
+                    *guarded(self._command()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -167,6 +166,16 @@ def tail(path: Path) -> str:
             return log.read().decode(errors="replace")
     except OSError:
         return ""
+
+
+def guarded(command: Sequence[str]) -> list[str]:
+    """Return a command that runs `command` and dies with this process, however that ends.
+
+    Args:
+        command: program (absolute path) and arguments.
+    """
+    guard = (sys.executable, "-I", "-S", _exec_guard.__file__, str(os.getpid()))
+    return [*guard, *command]
 
 
 def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -97,7 +97,7 @@ async def artifact(
 
 
 def _only_registered(desk: Desk) -> Any:  # noqa: ANN401 - litestar's guard type is internal
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         tls = (connection.scope.get("extensions") or {}).get("tls", {})
         certificate = tls.get("client_certificate")
         if not isinstance(certificate, bytes):

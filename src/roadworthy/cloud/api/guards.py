@@ -26,7 +26,9 @@ _SAFE = frozenset({"GET", "HEAD"})
 def token_guard(desk: Desk) -> Any:  # noqa: ANN401 - litestar's guard type is internal
     """Return a guard that lets a request pass when its account has the route's `scope`."""
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def guard(
+        connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+    ) -> None:
         scope = handler.opt.get("scope", "read")
         if scope == "public":
             return

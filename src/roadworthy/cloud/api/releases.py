@@ -47,7 +47,8 @@ async def draft(
         created_at=now.timestamp(),
         created_by=account_of(request).name,
     )
-    return release_out(await desk.write(lambda tables: draft_release(tables, release, now=now)))
+    drafted = await desk.write(lambda tables: draft_release(tables, release, now=now))
+    return release_out(desk.tables(), drafted)
 
 
 @get("/")
@@ -56,14 +57,17 @@ async def list_all(
 ) -> Page[ReleaseOut]:
     """List releases, newest first."""
     offset = offset_of(after, limit)
-    found = desk.tables().releases.page(offset=offset, limit=limit)
-    return Page([release_out(item) for item in found], next_cursor(offset, limit, len(found)))
+    tables = desk.tables()
+    found = tables.releases.page(offset=offset, limit=limit)
+    items = [release_out(tables, item) for item in found]
+    return Page(items, next_cursor(offset, limit, len(found)))
 
 
 @get("/{release_id:str}")
 async def show(desk: GivenDesk, release_id: FromPath[str]) -> ReleaseOut:
     """Return a release."""
-    return release_out(release_or_error(desk.tables(), release_id))
+    tables = desk.tables()
+    return release_out(tables, release_or_error(tables, release_id))
 
 
 @get("/{release_id:str}/payload", opt={"scope": "releases"}, media_type="application/octet-stream")
@@ -89,7 +93,7 @@ async def add_signature(
             tables, desk.authority, release_id, signature, actor=actor, now=now
         )
     )
-    return release_out(release)
+    return release_out(desk.tables(), release)
 
 
 async def _artifact(desk: Desk, item: ArtifactIn) -> Artifact:

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from roadworthy.cloud.deltas import missing_deltas
 from roadworthy.cloud.ports import Account, Tables
 from roadworthy.cloud.releases import signature_keys
 from roadworthy.compliance.ledger import Entry
@@ -91,7 +92,11 @@ class SignatureIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReleaseOut(msgspec.Struct, frozen=True):
-    """A release; signed_by: ids of the keys that have signed."""
+    """A release.
+
+    signed_by: ids of the keys that have signed.
+    deltas_ready: whether every delta from an earlier release is made.
+    """
 
     id: str
     name: str
@@ -103,6 +108,7 @@ class ReleaseOut(msgspec.Struct, frozen=True):
     created_at: datetime | None
     created_by: str
     signed_at: datetime | None
+    deltas_ready: bool
 
 
 class WaveIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -270,7 +276,7 @@ class AccountOut(msgspec.Struct, frozen=True):
         )
 
 
-def release_out(release: Release) -> ReleaseOut:
+def release_out(tables: Tables, release: Release) -> ReleaseOut:
     """Return a release as the API shows it."""
     return ReleaseOut(
         id=release.id,
@@ -283,6 +289,7 @@ def release_out(release: Release) -> ReleaseOut:
         created_at=moment(release.created_at),
         created_by=release.created_by,
         signed_at=moment(release.signed_at),
+        deltas_ready=not missing_deltas(tables, release),
     )
 
 

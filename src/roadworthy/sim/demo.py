@@ -41,7 +41,7 @@ _LASTING = "ecu-rejects"
 class DemoOptions:
     """How to run the demo.
 
-    pace: factor on the times of ECUs; 0.1 is ten times as fast. port: of the page, 0 for any.
+    pace: how fast; 10 is ten times as fast. port: of the page, 0 for any.
     folder: where to keep everything; a temporary one that is removed at the end if None.
     """
 
@@ -176,7 +176,7 @@ async def _fleet(
         operator_token=token,
         vehicles=options.vehicles,
         seed=options.seed,
-        pace=options.pace,
+        pace=1 / options.pace,
         power_cuts=faults,
         rejecting=faults,
     )

@@ -40,26 +40,20 @@ def _from_debian() -> str:
         return ""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
-        subprocess.run(
-            command, check=True, capture_output=True, timeout=_LIMIT_S, env=environment
-        )
+        subprocess.run(command, check=True, capture_output=True, timeout=_LIMIT_S, env=environment)
     return shutil.which("chromium") or ""
 
 
 def _from_npm() -> str:
     npm = find_npm()
     options = ["ci", "--ignore-scripts", "--no-fund", "--no-audit"]
-    subprocess.run(
-        [*npm, *options], cwd=_FOLDER, check=True, capture_output=True, timeout=_LIMIT_S
-    )
+    subprocess.run([*npm, *options], cwd=_FOLDER, check=True, capture_output=True, timeout=_LIMIT_S)
     _RUN.mkdir(exist_ok=True)
     environment = {**os.environ, "TMPDIR": str(_RUN)}
     unpack = [_node(npm), "unpack.mjs"]
     subprocess.run(unpack, cwd=_FOLDER, check=True, env=environment, timeout=_LIMIT_S)
     libraries = next((str(path.parent) for path in _RUN.glob("**/libnss3.so")), "")
-    _START.write_text(
-        f'#!/bin/sh\nLD_LIBRARY_PATH="{libraries}" exec "{_RUN}/chromium" "$@"\n'
-    )
+    _START.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{libraries}" exec "{_RUN}/chromium" "$@"\n')
     _START.chmod(0o755)
     return str(_START) if _works(_START) else ""
 

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from roadworthy.cloud.access import LINK_LIFE, SCOPES
 from tests.cloud.conftest import Bench
+
+from roadworthy.cloud.access import LINK_LIFE, SCOPES
 
 READING = ["/api/v1/campaigns", "/api/v1/vehicles", "/api/v1/ledger", "/", "/campaigns", "/ledger"]
 

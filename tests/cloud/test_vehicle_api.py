@@ -4,13 +4,14 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.cloud.conftest import NEW, OLD, Bench, TestVehicle, ecu, sha
+
 from roadworthy.cloud.engine import create_campaign, start_campaign, tick
 from roadworthy.cloud.intake import accept
 from roadworthy.cloud.ranges import RangeError, parse_range
 from roadworthy.updates.campaign import Campaign, Wave
 from roadworthy.updates.gate import Gate
 from roadworthy.updates.reports import Inventory
-from tests.cloud.conftest import NEW, OLD, Bench, TestVehicle, ecu, sha
 
 
 async def offered(bench: Bench) -> TestVehicle:

@@ -121,8 +121,8 @@ def _tell(error: RoadworthyError, settings: Settings) -> None:
         click.echo(json_line({"error": told}), err=True)
         return
     err = Output(settings).err
-    named = f"{error.value}: {error.happened}" if error.value else error.happened
-    err.print(f"[bold red]{error.title}[/] ", end="")
-    err.print(named, markup=False)
+    err.print(error.title, style="bold red", end="")
+    about = f" ({error.value})" if error.value else ""
+    err.print(f"{about}: {error.happened}", markup=False)
     if error.todo:
         err.print(f"  {error.todo}", style="dim", markup=False)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from roadworthy.cli.settings import Settings
 
-__all__ = ["Cell", "Column", "Output", "json_line", "local_time", "make_table"]
+__all__ = ["Cell", "Column", "Output", "json_line", "local_time", "make_table", "state_text"]
 
 _WIDTH_WITHOUT_TERMINAL = 160
 
@@ -52,13 +52,17 @@ class Output:
             return
         self.out.print(make_table(columns, listed))
 
+    def gap(self) -> None:
+        """Leave a line between two tables."""
+        self.out.print()
+
     def fields(self, pairs: Mapping[str, Cell]) -> None:
         """Print names and values, one below the other; empty values are left out."""
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
         for name, value in pairs.items():
-            if value not in {None, ""}:
+            if value is not None and str(value):
                 grid.add_row(name, _text(value))
         self.out.print(grid)
 
@@ -88,6 +92,29 @@ def local_time(moment: str | None) -> str:
         return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
         return moment
+
+
+_STYLES = {
+    "signed": "green",
+    "running": "cyan",
+    "finished": "green",
+    "confirmed": "green",
+    "current": "green",
+    "paused": "yellow",
+    "failed": "red",
+    "rolled-back": "red",
+    "silent": "red",
+    "aborted": "red",
+    "revoked": "red",
+    "draft": "dim",
+    "waiting": "dim",
+    "withdrawn": "dim",
+}
+
+
+def state_text(state: str) -> Text:
+    """Return a state or stage in its colour; the word alone says it too."""
+    return Text(state, style=_STYLES.get(state, ""))
 
 
 def _text(cell: Cell) -> Text:

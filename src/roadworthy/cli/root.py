@@ -15,6 +15,9 @@ _HERE = "roadworthy.cli"
 _COMMANDS = {
     "demo": Later(f"{_HERE}.demo", "demo", "Show a whole rollout to a simulated fleet."),
     "serve": Later(f"{_HERE}.serve", "serve", "Run the server."),
+    "keys": Later(f"{_HERE}.keys", "keys", "Make and list keys; open the pages."),
+    "release": Later(f"{_HERE}.release", "release", "Draft, sign and look at releases."),
+    "campaign": Later(f"{_HERE}.campaign", "campaign", "Plan, steer and follow rollouts."),
 }
 
 _HELP = """Keep every vehicle's software current.

@@ -17,8 +17,8 @@ from rich.table import Table
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import InputError
 from roadworthy.cli.commands import Command
+from roadworthy.cli.files import FILE, FOLDER, replace_file
 from roadworthy.cli.output import Output
-from roadworthy.cli.private import replace_private
 from roadworthy.cli.settings import Settings, settings_of
 from roadworthy.cloud.access import revoke_token
 from roadworthy.cloud.main import (
@@ -34,7 +34,6 @@ __all__ = ["serve"]
 _TOKEN_LIFE = timedelta(days=30)
 _TOKEN_NAME = "local operator"  # noqa: S105 - a name, no secret
 _PORT = click.IntRange(0, 65535)
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,15 @@ class Ready:
 @click.option(
     "--folder",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="The server's folder, made by `roadworthy keys init`.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--operator-port", default=8080, show_default=True, type=_PORT, help="0: any.")
 @click.option("--vehicle-port", default=8443, show_default=True, type=_PORT, help="0: any.")
 @click.option("--mqtt-port", default=8883, show_default=True, type=_PORT, help="0: any.")
-@click.option("--operator-cert", type=_FILE, help="Certificate (PEM) of the operators' pages.")
-@click.option("--operator-key", type=_FILE, help="Its private key (PEM).")
+@click.option("--operator-cert", type=FILE, help="Certificate (PEM) of the operators' pages.")
+@click.option("--operator-key", type=FILE, help="Its private key (PEM).")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front ends TLS for operators.")
 @click.option("--environment", default="", metavar="TEXT", help="A badge on every page.")
 @click.pass_context
@@ -134,7 +133,7 @@ async def _ready(cloud: RunningCloud, folder: Path) -> Ready:
     token_file = (folder / "operator.token").absolute()
     before = await asyncio.to_thread(_read_token, token_file)
     token = await issue_local(cloud.desk, kind="token", name=_TOKEN_NAME, life=_TOKEN_LIFE)
-    await asyncio.to_thread(replace_private, token_file, f"{token}\n".encode())
+    await asyncio.to_thread(_keep_token, token_file, token)
     if before:
         number = sha256_hex(before.encode())
         await cloud.desk.write(lambda tables: revoke_token(tables.accounts, number))
@@ -201,6 +200,10 @@ def _read_token(path: Path) -> str:
         return path.read_text().strip()
     except (OSError, ValueError):
         return ""
+
+
+def _keep_token(path: Path, token: str) -> None:
+    replace_file(path, f"{token}\n".encode(), is_secret=True)
 
 
 def _is_loopback(host: str) -> bool:

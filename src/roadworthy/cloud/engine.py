@@ -297,9 +297,9 @@ def _apply(
     changed = fold(campaign, event)
     tables.campaigns.put(changed)
     data = {
-        name: value
+        name: list(value) if isinstance(value, tuple) else value
         for name, value in msgspec.to_builtins(event).items()
-        if isinstance(value, int | str | list) and name not in {"type", "by"}
+        if isinstance(value, int | str | list | tuple) and name not in {"type", "by"}
     }
     _note(tables, campaign, str(event.__struct_config__.tag), actor, data, now)
     return changed

@@ -135,7 +135,7 @@ def campaign_view(
         ),
         failures=_failures(tables, campaign),
         vehicles=vehicle_table(tables, campaign_id, now=now, stage=stage, text=text, page=page),
-        events=event_rows(tables.ledger, f"campaign/{campaign.id}"),
+        events=event_rows(tables, f"campaign/{campaign.id}"),
         actions=actions_allowed(campaign),
     )
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from roadworthy.cloud.ports import LedgerTable
+from roadworthy.base.ids import VehicleKey
+from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.web import views
 from roadworthy.compliance.ledger import Entry, leaf_hash, parse_entry
 
@@ -59,16 +60,16 @@ def sentence(entry: Entry) -> str:
         return entry.type.replace("-", " ").capitalize()
 
 
-def event_rows(table: LedgerTable, subject: str, *, limit: int = 20) -> tuple[views.EventRow, ...]:
+def event_rows(tables: Tables, subject: str, *, limit: int = 20) -> tuple[views.EventRow, ...]:
     """Return the latest entries about a subject (or all, when empty) as a timeline."""
     rows = []
-    for stored in table.entries(subject=subject, limit=limit):
+    for stored in tables.ledger.entries(subject=subject, limit=limit):
         entry = parse_entry(stored.data)
         rows.append(
             views.EventRow(
                 at=entry.time,
-                actor=entry.actor,
-                text=_with_subject(entry, subject),
+                actor=_name(tables, entry.actor),
+                text=_with_subject(tables, entry, subject),
                 tone=_tone(entry),
                 entry=entry.index,
             )
@@ -89,9 +90,16 @@ def ledger_row(entry: Entry, leaf: bytes) -> views.LedgerRow:
     )
 
 
-def _with_subject(entry: Entry, subject: str) -> str:
+def _with_subject(tables: Tables, entry: Entry, subject: str) -> str:
     said = sentence(entry)
-    return said if entry.subject == subject else f"{entry.subject.partition('/')[2]}: {said}"
+    return said if entry.subject == subject else f"{_name(tables, entry.subject)}: {said}"
+
+
+def _name(tables: Tables, subject: str) -> str:
+    """Name a vehicle by its VIN, anything else by its own id."""
+    kind, _, name = subject.partition("/")
+    vehicle = tables.vehicles.get(VehicleKey(name)) if kind == "vehicle" else None
+    return vehicle.vin if vehicle else name or subject
 
 
 def _tone(entry: Entry) -> str:

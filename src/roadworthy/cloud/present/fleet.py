@@ -58,7 +58,7 @@ def overview(tables: Tables, *, now: datetime) -> views.OverviewView:
             online_window_s=_ONLINE_S,
         ),
         adoption=_adoption(tables),
-        events=event_rows(tables.ledger, "", limit=12),
+        events=event_rows(tables, "", limit=12),
     )
 
 
@@ -102,7 +102,7 @@ def vehicle_view(tables: Tables, key: VehicleKey, *, now: datetime) -> views.Veh
             _installation(tables, member, now) for member in memberships if member.offer
         ),
         problems=_problems(tables, key),
-        events=event_rows(tables.ledger, f"vehicle/{key}"),
+        events=event_rows(tables, f"vehicle/{key}"),
     )
 
 

@@ -5,7 +5,7 @@
 #include "rw_sink.h"
 
 #define P_HALF (1u << 31)
-#define COUNT_MAX 30
+#define COUNT_MAX 24
 
 /* A slot: probability (20 bits), count (5 bits), check of its context (7 bits). */
 #define SLOT_COUNT(s) ((s) >> 7 & 31)
@@ -38,6 +38,8 @@ static int read_bit(rw_engine *e, uint32_t p1)
 
 int rw_code_bit(rw_view *view, uint32_t p1, int bit)
 {
+    if (view->training)
+        return bit;
     if (view->sink == 0)
         return read_bit(view->engine, p1);
     rw_sink_bit(view->sink, p1, bit);
@@ -109,7 +111,7 @@ static void train_weights(int32_t *weights, const rw_mix *mix, int32_t x, int bi
     int i;
 
     for (i = 0; i < RW_INPUTS; i++) {
-        int32_t w = weights[i] + ((mix->input[i] * (error >> 2) + (1 << 13)) >> 14);
+        int32_t w = weights[i] + ((mix->input[i] * (error >> 2) + (1 << 12)) >> 13);
 
         if (w > RW_WEIGHT_MAX)
             w = RW_WEIGHT_MAX;

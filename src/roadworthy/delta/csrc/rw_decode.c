@@ -44,7 +44,7 @@ static int state_in_range(const rw_engine *e)
     for (side = 0; side < 2; side++)
         if (e->segment_count[side] > RW_SEGMENTS)
             return 0;
-    if (e->phase == RW_PHASE_BASE && e->counter > e->header.base_length)
+    if ((e->phase == RW_PHASE_BASE || e->phase == RW_PHASE_PRIME) && e->counter > e->header.base_length)
         return 0;
     if (e->phase == RW_PHASE_COVERS && e->counter > e->header.cover_count)
         return 0;
@@ -176,10 +176,17 @@ static int prepare(rw_view *view)
             return rw_code_cover(view) == RW_OK ? RW_OK : fail(e, RW_MALFORMED);
         e->phase = RW_PHASE_SORT;
         return RW_OK;
-    default:
+    case RW_PHASE_SORT:
         rw_sort_covers(view);
-        e->phase = RW_PHASE_TARGET;
+        e->counter = 0;
+        e->phase = e->header.flags & RW_FLAG_PRIMED ? RW_PHASE_PRIME : RW_PHASE_TARGET;
         return RW_OK;
+    default:
+        if (e->counter < e->header.base_length)
+            rw_prime(view, e->counter++);
+        else
+            e->phase = RW_PHASE_TARGET;
+        return e->status;
     }
 }
 

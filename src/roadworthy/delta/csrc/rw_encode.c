@@ -9,6 +9,7 @@
 #include "rw_sink.h"
 
 #define IMAGE_MAX 0x70000000u
+#define PRIME_MAX (1u << 20) /* of the base: priming takes as long as making as many target bytes */
 
 typedef struct {
     const rw_encode_job *job;
@@ -16,6 +17,7 @@ typedef struct {
     uint32_t cover_count;
     rw_header header;
     rw_engine parameters; /* load addresses */
+    uint32_t done;        /* thousandths of the work */
 } plan_t;
 
 static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
@@ -88,7 +90,7 @@ static void size_tables(plan_t *plan)
     h->cover_count = plan->cover_count;
     h->memo_bits = h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);
     h->window_bits = (uint8_t)bits_for(need + 64, window_bits[class]);
-    h->index_bits = (uint8_t)bits_for(need + 64, index_bits[class]);
+    h->index_bits = (uint8_t)bits_for(need + h->base_length + 64, index_bits[class]);
     h->slot_count = 2;
     room -= rw_workspace_size(h);
     room = (room / 4 + 2) & ~1u;
@@ -99,16 +101,27 @@ static void size_tables(plan_t *plan)
         h->slot_count -= 2;
 }
 
-static int code_target(rw_view *view, const rw_encode_job *job)
+/* Tells how far the work is: each coding takes 300 thousandths. */
+static int report(const plan_t *plan, uint32_t position)
 {
+    const rw_encode_job *job = plan->job;
+    uint32_t done = plan->done + (uint32_t)((uint64_t)position * 300 / (job->target_length + 1));
+
+    if (job->progress == 0 || job->progress(job->user, done < 1000 ? done : 1000) == 0)
+        return RW_OK;
+    return RW_CALLBACK;
+}
+
+static int code_target(rw_view *view, const plan_t *plan)
+{
+    const rw_encode_job *job = plan->job;
     rw_engine *e = view->engine;
     uint32_t mask = (1u << job->step_bits) - 1, i;
 
     for (i = 0; i < job->target_length; i++) {
         if (i > 0 && (i & mask) == 0) {
             rw_code_hash(view);
-            if (job->progress != 0
-                && job->progress(job->user, 400 + (uint32_t)((uint64_t)i * 600 / job->target_length)) != 0)
+            if (report(plan, i) != RW_OK)
                 return RW_CALLBACK;
         }
         if (e->header.backend == RW_BACKEND_STORED)
@@ -136,6 +149,7 @@ static int code_all(const plan_t *plan, rw_engine *engine, rw_sink *sink)
 {
     rw_source source = {(void *)plan->job, read_base};
     rw_view view = {0};
+    uint32_t i;
 
     *engine = plan->parameters;
     engine->header = plan->header;
@@ -147,8 +161,10 @@ static int code_all(const plan_t *plan, rw_engine *engine, rw_sink *sink)
     if (plan->header.backend != RW_BACKEND_STORED) {
         rw_code_parameters(&view);
         code_covers(&view, plan);
+        for (i = 0; plan->header.flags & RW_FLAG_PRIMED && i < plan->header.base_length; i++)
+            rw_prime(&view, i);
     }
-    return code_target(&view, plan->job);
+    return code_target(&view, plan);
 }
 
 /* Codes the target by the plan into a fresh patch. */
@@ -169,6 +185,7 @@ static int make_patch(plan_t *plan, uint8_t **patch, uint32_t *length)
         free(out);
         return status;
     }
+    plan->done += 300;
     rw_sink_finish(&sink);
     plan->header.payload_length = sink.length > 0 ? sink.length - 1 : 0;
     rw_header_write(&plan->header, out);
@@ -180,7 +197,7 @@ static int make_patch(plan_t *plan, uint8_t **patch, uint32_t *length)
 static int plan_covers(plan_t *plan, const uint8_t *masked_base, const uint8_t *masked_target)
 {
     const rw_encode_job *job = plan->job;
-    rw_match_job match = {job->base, job->target, masked_base, masked_target, job->base_length, job->target_length, 28 * 32, 180};
+    rw_match_job match = {job->base, job->target, masked_base, masked_target, job->base_length, job->target_length, 40 * 32, 140, 12 * 32, 250, 1, 16};
     int32_t count;
 
     free(plan->covers);
@@ -243,6 +260,40 @@ static int plan_all(plan_t *plan)
     return status;
 }
 
+/* Keeps the shorter of two patches and frees the other. */
+static void keep_shorter(uint8_t **patch, uint32_t *length, uint8_t *other, uint32_t other_length)
+{
+    if (other_length < *length) {
+        free(*patch);
+        *patch = other;
+        *length = other_length;
+    } else {
+        free(other);
+    }
+}
+
+/* Codes in each way that may be the shortest. */
+static int code_best(plan_t *plan, uint8_t **patch, uint32_t *length)
+{
+    uint32_t other_length, base = plan->header.base_length;
+    uint8_t *other;
+    int status = make_patch(plan, patch, length);
+
+    if (status == RW_OK && base > 0 && base <= PRIME_MAX) {
+        plan->header.flags = RW_FLAG_PRIMED;
+        status = make_patch(plan, &other, &other_length);
+        if (status == RW_OK)
+            keep_shorter(patch, length, other, other_length);
+    }
+    if (status == RW_OK && *length > RW_HEADER_SIZE + plan->job->target_length) {
+        describe(plan, RW_BACKEND_STORED);
+        status = make_patch(plan, &other, &other_length);
+        if (status == RW_OK)
+            keep_shorter(patch, length, other, other_length);
+    }
+    return status;
+}
+
 static int encode(plan_t *plan, uint8_t **patch, uint32_t *length)
 {
     int status;
@@ -252,14 +303,18 @@ static int encode(plan_t *plan, uint8_t **patch, uint32_t *length)
     status = plan_all(plan);
     if (status == RW_OK) {
         size_tables(plan);
-        status = make_patch(plan, patch, length);
+        plan->done = 400;
+        status = report(plan, 0);
+    }
+    if (status == RW_OK) {
+        status = code_best(plan, patch, length);
     }
     free(plan->covers);
-    if (status != RW_OK || *length <= RW_HEADER_SIZE + plan->job->target_length)
-        return status;
-    free(*patch);
-    describe(plan, RW_BACKEND_STORED);
-    return make_patch(plan, patch, length);
+    if (status != RW_OK) {
+        free(*patch);
+        *patch = 0;
+    }
+    return status;
 }
 
 int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)

@@ -52,6 +52,7 @@ enum rw_phase {
     RW_PHASE_PARAMETERS,
     RW_PHASE_COVERS,
     RW_PHASE_SORT,
+    RW_PHASE_PRIME,
     RW_PHASE_TARGET,
     RW_PHASE_END
 };
@@ -83,7 +84,7 @@ typedef struct {
     /* a predicted instruction or pointer */
     uint8_t unit_bytes[4]; /* as the walk takes them: moved, or as in the base */
     uint8_t unit_moved[4], unit_old[4], unit_new[4];
-    uint32_t unit_length, unit_used, unit_kind, unit_key, unit_offset, next_unit;
+    uint32_t unit_length, unit_used, unit_kind, unit_key, unit_offset, unit_anchor, next_unit;
     uint32_t unit_class;  /* kind and quality: index of trust */
     int8_t trust[32];     /* above 0 where moving references of a class was right */
     rw_pair pair[32];
@@ -121,6 +122,7 @@ typedef struct {
     uint8_t *window;
     const rw_source *source;
     rw_sink *sink;
+    int training; /* decisions are learned from, and not coded */
 } rw_view;
 
 uint64_t rw_layout_size(const rw_header *header);
@@ -153,6 +155,8 @@ void rw_code_parameters(rw_view *view);
 int rw_code_cover(rw_view *view);
 void rw_sort_covers(rw_view *view);
 uint8_t rw_step(rw_view *view, uint8_t byte);
+/* Lets the models learn from the base byte at `offset`; called in order, before rw_step. */
+void rw_prime(rw_view *view, uint32_t offset);
 /* Codes the running hash; returns 0 when it is not that of the target so far. */
 int rw_code_hash(rw_view *view);
 

@@ -7,9 +7,6 @@
 
 #define BEAM 20
 #define INSERT 0x80000000u
-#define HIT_COST 1u
-#define MASKED_COST 8u
-#define MISS_COST 250u
 #define MATCH_MIN 6u
 #define SEARCH_SKIP 24u
 
@@ -110,9 +107,23 @@ static state_t *room_for(search_t *s)
     return worst;
 }
 
+/* A shift that was used a moment ago is cheap to name again. */
+static uint32_t price(const search_t *s, uint32_t node, uint32_t shift)
+{
+    uint32_t i, seen = 0;
+
+    for (i = 0; i < 8 && seen < 4 && node != 0xffffffffu; i++) {
+        if (s->nodes[node].shift == shift)
+            return s->job->switch_cost * 5 / 8;
+        seen += s->nodes[node].shift != INSERT;
+        node = s->nodes[node].parent;
+    }
+    return s->job->switch_cost;
+}
+
 static void offer(search_t *s, const state_t *best, uint32_t at, uint32_t shift)
 {
-    uint64_t cost = best->cost + s->job->switch_cost;
+    uint64_t cost = best->cost + price(s, best->node, shift);
     uint32_t node = best->node, i;
     state_t *state = 0;
 
@@ -162,10 +173,10 @@ static uint32_t byte_cost(const rw_match_job *job, uint32_t at, state_t *state)
 
     if (from >= job->base_length || job->masked_base[from] != job->masked_target[at]) {
         state->run = 0;
-        return MISS_COST;
+        return job->miss_cost;
     }
     state->run++;
-    return job->base[from] == job->target[at] ? HIT_COST : MASKED_COST;
+    return job->base[from] == job->target[at] ? job->hit_cost : job->masked_cost;
 }
 
 /* A state that fell behind starts again from the best one, if it now fits. */
@@ -177,13 +188,16 @@ static void relax(search_t *s, uint32_t at)
 
     for (i = 0; i < s->state_count; i++) {
         state_t *state = s->states + i;
-        uint32_t price = state->shift == INSERT ? job->switch_cost / 2 : job->switch_cost;
+        uint32_t more = job->insert_switch_cost;
 
-        if (state->cost <= best.cost + price)
+        if (state->shift != INSERT) {
+            if (state->run != 4 || state->cost <= best.cost)
+                continue;
+            more = price(s, best.node, state->shift);
+        }
+        if (state->cost <= best.cost + more)
             continue;
-        if (state->shift != INSERT && state->run != 4)
-            continue;
-        state->cost = best.cost + price;
+        state->cost = best.cost + more;
         state->node = new_node(s, best.node, at, state->shift);
     }
 }

@@ -6,6 +6,7 @@
 #include "rw_pairs.h"
 #include "rw_refs.h"
 
+#define ANCHOR_SCAN 24
 #define SCAN 8 /* instructions looked ahead for the lower part of an address */
 
 static void begin_unit(rw_engine *e, const uint8_t *old, const uint8_t *moved, const rw_ref *ref, enum rw_quality quality)
@@ -93,6 +94,45 @@ static int predict_low(rw_view *view, uint32_t base, uint32_t word)
     return 1;
 }
 
+/* Position-independent code loads a distance from a pool and adds the program counter:
+ * where it adds says what the distance in the pool counts from. Learned as pool address + 1,
+ * which is no address of anything else. */
+static int is_anchor(uint32_t arch, uint32_t word, uint32_t reg)
+{
+    if (arch == RW_ARCH_THUMB) /* ADD Rd, PC */
+        return (word & 0xff78) == 0x4478 && ((word & 7) | (word >> 4 & 8)) == reg;
+    /* ADD Rd, PC, Rm and LDR Rd, [PC, Rm] */
+    return ((word & 0x0fff0ff0) == 0x008f0000 || (word & 0x0fff0ff0) == 0x079f0000) && (word & 15) == reg;
+}
+
+/* The register that a load from a pool fills; 16 for a load that makes no address. */
+static uint32_t loaded_register(uint32_t arch, uint32_t word)
+{
+    if (arch == RW_ARCH_ARM)
+        return word & 0x00400000 ? 16 : word >> 12 & 15;
+    if ((word & 0xf800) == 0x4800)
+        return word >> 8 & 7;
+    return (word & 0xff7f) == 0xf85f ? word >> 28 : 16;
+}
+
+static void find_anchor(rw_view *view, uint32_t base, const uint8_t *load, uint32_t pool)
+{
+    uint32_t arch = view->engine->header.arch, i, reg = loaded_register(arch, rw_get32(load)), ahead = arch == RW_ARCH_ARM ? 8 : 4;
+    uint8_t bytes[4];
+
+    if (reg > 15 || (arch != RW_ARCH_THUMB && arch != RW_ARCH_ARM))
+        return;
+    rw_put32(bytes, rw_get32(load));
+    for (i = 0; i < ANCHOR_SCAN; i++) {
+        base += rw_instruction_length(arch, bytes);
+        rw_put32(bytes, rw_base_word(view, base, 4));
+        if (is_anchor(arch, rw_get32(bytes), reg)) {
+            rw_learn(view, pool + 1, rw_address(view->engine, RW_BASE, base) + ahead);
+            return;
+        }
+    }
+}
+
 static int predict_reference(rw_view *view, uint32_t base, const uint8_t *old)
 {
     rw_engine *e = view->engine;
@@ -106,6 +146,29 @@ static int predict_reference(rw_view *view, uint32_t base, const uint8_t *old)
     rw_ref_put(e->header.arch, predicted, rw_address(e, RW_TARGET, e->position), &ref,
                rw_translate(view, ref.target, ref.kind == RW_REF_BRANCH || ref.kind == RW_REF_LITERAL, &quality));
     begin_unit(e, old, predicted, &ref, quality);
+    if (ref.kind == RW_REF_LITERAL)
+        find_anchor(view, base, old, ref.target);
+    return 1;
+}
+
+/* A pool word that counts from an anchor. */
+static int predict_anchored(rw_view *view, uint32_t base, uint32_t word)
+{
+    rw_engine *e = view->engine;
+    rw_ref ref = {4, RW_REF_RELATIVE, 0};
+    enum rw_quality quality;
+    uint32_t anchor, moved, arch = e->header.arch, ahead = arch == RW_ARCH_ARM ? 8 : 4;
+    uint8_t old[4], predicted[4];
+
+    if ((arch != RW_ARCH_THUMB && arch != RW_ARCH_ARM) || !rw_recall(view, rw_address(e, RW_BASE, base) + 1, &anchor))
+        return 0;
+    ref.target = word + anchor;
+    moved = rw_translate(view, anchor - ahead, 0, &quality) + ahead;
+    rw_put32(old, word);
+    rw_ref_put(arch, predicted, moved, &ref, rw_translate(view, ref.target & ~1u, 0, &quality) + (ref.target & 1));
+    begin_unit(e, old, predicted, &ref, quality);
+    e->unit_key &= ~1u;
+    e->unit_anchor = moved;
     return 1;
 }
 
@@ -137,10 +200,12 @@ void rw_predict(rw_view *view, uint32_t base, uint32_t end)
 
     e->unit_length = e->unit_used = e->unit_kind = 0;
     e->unit_offset = base;
+    e->unit_anchor = 0;
     if (arch == RW_ARCH_NONE || left < 2)
         return;
     word = rw_base_word(view, base, 4);
-    if ((base & 3) == 0 && left >= 4 && predict_word(view, base, word, RW_REF_POINTER)) {
+    if ((base & 3) == 0 && left >= 4
+        && (predict_anchored(view, base, word) || predict_word(view, base, word, RW_REF_POINTER))) {
         e->next_unit = base + 4;
         return;
     }
@@ -204,6 +269,8 @@ void rw_predict_learn(rw_view *view)
         rw_learn(view, e->unit_key, word - odd);
         break;
     case RW_REF_RELATIVE:
+        if (e->unit_anchor != 0)
+            rw_learn(view, e->unit_key, (word + e->unit_anchor) & ~1u);
         break;
     case RW_REF_HIGH:
         learn_high(view, word, address);

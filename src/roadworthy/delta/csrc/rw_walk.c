@@ -12,6 +12,7 @@ typedef struct {
     uint32_t word;      /* the four base bytes of its aligned word */
     uint32_t around;    /* base bytes -1, +1, +2 */
     uint32_t old;       /* the base byte; differs from predicted in a reference that moved */
+    uint32_t other;     /* the byte that is predicted where references are not trusted */
     uint32_t kind;      /* of reference, 0 for none */
     uint32_t lane;      /* place within a word */
     uint32_t start;     /* distance from the start of its cover */
@@ -66,13 +67,14 @@ static void look(rw_view *view, rw_scene *s)
     s->lane = s->base & 3;
     s->word = rw_base_word(view, s->base & ~3u, 4);
     s->around = rw_base_word(view, s->base + 1, 2) << 8 | rw_base_byte(view, s->base - 1);
-    s->predicted = s->old = rw_base_byte(view, s->base);
+    s->predicted = s->old = s->other = rw_base_byte(view, s->base);
     if (s->start == 0)
         e->next_unit = e->unit_length = 0;
     if (e->unit_used >= e->unit_length)
         rw_predict(view, s->base, c->base + c->length);
     if (e->unit_used < e->unit_length) {
         s->predicted = e->unit_bytes[e->unit_used];
+        s->other = e->unit_moved[e->unit_used] == s->predicted ? s->old : e->unit_moved[e->unit_used];
         s->kind = e->unit_kind;
         s->lane = e->unit_used;
     }
@@ -87,7 +89,7 @@ static int code_flag(rw_view *view, const rw_scene *s, int hit)
 {
     rw_engine *e = view->engine;
     rw_mix mix = {0};
-    uint32_t p = s->predicted, kind = s->kind << 3 | (p != s->old) << 2 | s->lane, f = e->flags;
+    uint32_t p = s->predicted, kind = s->kind << 3 | (s->other != p) << 2 | s->lane, f = e->flags;
     uint32_t agree = s->expected == 256 ? 0 : s->expected == p ? s->confidence : 8 + s->confidence;
 
     rw_mix_add(view, &mix, rw_hash(0x10, kind << 8 | (f & 255)));
@@ -106,11 +108,11 @@ static int code_flag(rw_view *view, const rw_scene *s, int hit)
 static uint8_t code_literal(rw_view *view, const rw_scene *s, uint8_t byte)
 {
     rw_engine *e = view->engine;
-    uint32_t p = s->predicted, node = 1, guess = (p + (e->difference & 255)) & 255, context[13], n = 0, i;
-    uint32_t o = e->order[0], kind = s->kind << 3 | (p != s->old) << 2 | s->lane;
+    uint32_t p = s->predicted, node = 1, guess = (p + (e->difference & 255)) & 255, context[RW_INPUTS], n = 0, i;
+    uint32_t o = e->order[0], kind = s->kind << 3 | (s->other != p) << 2 | s->lane;
 
     context[n++] = rw_hash(0x20 + kind, p);
-    context[n++] = rw_hash(0x21 + (s->lane << 8) + (e->flags & 7) * 4096, s->covered ? s->word : e->order[1] & 0xff);
+    context[n++] = rw_hash(0x21 + (s->lane << 8) + (o & ((1u << 8 * s->lane) - 1)) * 4096, s->covered ? s->word : e->order[1] & 0xff);
     context[n++] = rw_hash(0x22 + (uint32_t)s->covered, o & 0xff);
     context[n++] = rw_hash(0x23, o & 0xffff);
     context[n++] = rw_hash(0x24, o & 0xffffff);
@@ -121,46 +123,53 @@ static uint8_t code_literal(rw_view *view, const rw_scene *s, uint8_t byte)
     context[n++] = rw_hash(0x29 + (uint32_t)s->lane, o >> 24);
     context[n++] = rw_hash(0x2a, p << 8 | (o & 0xff));
     context[n++] = rw_hash(0x2b, s->lane << 16 | (o & 0xff00ff00));
+    if (s->covered) {
+        context[n++] = rw_hash(0x2c + kind, s->other << 8 | p);
+        context[n++] = rw_hash(0x2d + kind, p << 16 | (s->lane > 0 ? (e->difference & 0xff) << 1 | (e->flags & 1) : 0));
+    }
     for (i = 0; i < 8; i++) {
         rw_mix mix = {0};
         uint32_t k, hint = s->expected < 256 && (s->expected | 256) >> (8 - i) == node ? 1 + (s->expected >> (7 - i) & 1) : 0;
 
         for (k = 0; k < n; k++)
             rw_mix_add(view, &mix, rw_hash(context[k], node));
-        node = node << 1 | (uint32_t)rw_mix_code(view, &mix, 128 + i + 8 * (uint32_t)s->covered, 144 + (hint == 0 ? 0 : s->confidence) + 8 * s->lane + 32 * (uint32_t)s->covered, byte >> (7 - i) & 1);
+        node = node << 1 | (uint32_t)rw_mix_code(view, &mix, 128 + i + 8 * (s->covered ? 1 + s->kind : 0), 200 + (hint == 0 ? 0 : 1 + s->confidence / 3) + 4 * s->lane + 16 * (uint32_t)s->covered, byte >> (7 - i) & 1);
     }
     return (uint8_t)node;
 }
 
-static void follow(rw_view *view, uint8_t byte)
+/* Finds where the latest bytes occurred before; `here` is the place of the next byte in the
+ * base followed by the target. */
+static void follow(rw_view *view, uint8_t byte, uint32_t here)
 {
     rw_engine *e = view->engine;
     const rw_header *h = &e->header;
-    uint32_t mask, here, *place;
+    uint32_t mask = (1u << h->window_bits) - 1, *place;
 
-    if (h->window_bits == 0)
-        return;
-    mask = (1u << h->window_bits) - 1;
-    view->window[(e->position - 1) & mask] = byte;
     if (h->index_bits == 0)
         return;
-    here = h->base_length + e->position;
     if (e->match_length > 0 && history_byte(view, e->match_position) == byte) {
         e->match_length += e->match_length < 255;
         e->match_position++;
     } else {
         e->match_length = 0;
     }
-    if (e->position < 6)
+    if (here < 6)
         return;
     place = view->index + (rw_hash(e->order[0], e->order[1] & 0xff) >> (32 - h->index_bits));
-    if (e->match_length == 0 && *place != 0xffffffffu)  {
+    if (e->match_length == 0 && *place != 0xffffffffu) {
         e->match_position = *place;
         e->match_length = 1;
     }
     if (e->match_length > 0 && e->match_position >= h->base_length && here - e->match_position >= mask)
         e->match_length = 0;
     *place = here;
+}
+
+static void shift_in(rw_engine *e, uint8_t byte)
+{
+    e->order[1] = e->order[1] << 8 | e->order[0] >> 24;
+    e->order[0] = e->order[0] << 8 | byte;
 }
 
 static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
@@ -177,15 +186,16 @@ static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
             e->difference = e->difference << 8 | ((byte - s->predicted) & 255);
         }
     }
-    e->order[1] = e->order[1] << 8 | e->order[0] >> 24;
-    e->order[0] = e->order[0] << 8 | byte;
+    shift_in(e, byte);
     e->position++;
     if (s->covered && e->unit_used < e->unit_length) {
         e->unit_new[e->unit_used++] = byte;
         if (e->unit_used == e->unit_length)
             rw_predict_learn(view);
     }
-    follow(view, byte);
+    if (e->header.window_bits > 0)
+        view->window[(e->position - 1) & ((1u << e->header.window_bits) - 1)] = byte;
+    follow(view, byte, e->header.base_length + e->position);
 }
 
 uint8_t rw_step(rw_view *view, uint8_t byte)
@@ -202,4 +212,21 @@ uint8_t rw_step(rw_view *view, uint8_t byte)
         byte = code_literal(view, &scene, byte);
     remember(view, &scene, byte, hit);
     return byte;
+}
+
+void rw_prime(rw_view *view, uint32_t offset)
+{
+    rw_engine *e = view->engine;
+    uint8_t byte = rw_base_byte(view, offset);
+    rw_scene scene;
+
+    memset(&scene, 0, sizeof scene);
+    scene.predicted = 256;
+    scene.lane = offset & 3;
+    expect(view, &scene);
+    view->training = 1;
+    code_literal(view, &scene, byte);
+    view->training = 0;
+    shift_in(e, byte);
+    follow(view, byte, offset + 1);
 }

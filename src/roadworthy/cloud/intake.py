@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from roadworthy.base.encoding import sha256_hex
-from roadworthy.base.errors import AccessError, NotFoundError, RoadworthyError
+from roadworthy.base.errors import AccessError, InputError, NotFoundError, RoadworthyError
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.records import record
@@ -97,7 +97,7 @@ def refuse(
 
 def _open(vehicle: Vehicle, payload: bytes) -> Report:
     if len(payload) > REPORT_BYTES_MAX:
-        raise AccessError(f"has {len(payload)} bytes", value="report", todo="send less at once")
+        raise InputError(f"has {len(payload)} bytes", value="report", todo="send less at once")
     body = unseal(payload, key_from_json(vehicle.report_key.encode()))
     report = parse_report(body)
     if report.vehicle != vehicle.key:

@@ -1,6 +1,6 @@
 """A small server with the real pages and a scripted campaign: `python -m … PORT`.
 
-The campaign moves a step every 200 ms while it runs. `/samples/NAME` and `/empty/NAME` show
+The campaign moves a step every 300 ms while it runs. `/samples/NAME` and `/empty/NAME` show
 every sample; `POST /reset` puts the script back to its start.
 """
 
@@ -24,7 +24,7 @@ from roadworthy.cloud.web.live import LiveStream
 from roadworthy.cloud.web.render import CONTENT_SECURITY_POLICY, Renderer
 from roadworthy.cloud.web.static_files import STATIC
 
-STEP_S = 0.2
+STEP_S = 0.3
 HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 Chosen = Annotated[str, Parameter(query="state")]

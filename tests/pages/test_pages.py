@@ -91,13 +91,13 @@ def test_a_campaign_moves_while_one_looks_at_it(open_page: Open) -> None:
     expect(page.locator("#burn canvas")).to_be_visible()
 
 
-def test_the_table_refreshes_itself(open_page: Open) -> None:
+def test_the_table_refreshes_itself_with_its_filter(open_page: Open) -> None:
     page = open_page(f"{CAMPAIGN}?stage=confirmed")
-    page.wait_for_function(
-        """() => { const rows = document.querySelectorAll("#vehicle-table tbody tr").length;
-        window.rowsBefore ??= rows; return rows > window.rowsBefore; }""",
-        timeout=WIDE_MS,
-    )
+    total = "parseInt(document.querySelector('#vehicle-table .pages p').textContent)"
+    before = page.evaluate(total)
+    page.wait_for_function(f"before => {total} > before", arg=before, timeout=WIDE_MS)
+    expect(page.locator("#vehicle-table .pill").first).to_have_text("Confirmed")
+    expect(page.locator("#vehicle-table")).not_to_contain_text("Queued")
 
 
 def test_pause_freezes_and_resume_goes_on(open_page: Open) -> None:

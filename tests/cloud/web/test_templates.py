@@ -1,5 +1,6 @@
 """House rules of the templates: a few htmx attributes only, no code, nothing inline."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -68,3 +69,14 @@ def test_the_one_page_script_stays_small_and_safe() -> None:
     assert len(text.splitlines()) < 300
     for unsafe in ("innerHTML", "eval(", "new Function", "document.write", "insertAdjacentHTML"):
         assert unsafe not in text
+
+
+def test_every_fact_of_a_view_is_shown_somewhere() -> None:
+    package = Path(render.__file__).parent
+    readers = [*TEMPLATES, package / "charts.py", package / "live.py"]
+    text = "\n".join(path.read_text() for path in readers)
+    shown = set(re.findall(r"\.(\w+)", text)) | set(re.findall(r"attribute='(\w+)'", text))
+    for name in views.__all__:
+        if dataclasses.is_dataclass(part := getattr(views, name)):
+            for field in dataclasses.fields(part):
+                assert field.name in shown, f"{name}.{field.name}"

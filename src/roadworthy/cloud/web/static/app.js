@@ -81,7 +81,7 @@ class BurnChart {
     this.total = Number(host.dataset.total);
     this.columns = JSON.parse(host.dataset.burn);
     this.draw();
-    new ResizeObserver(() => this.plot.setSize(this.size())).observe(host);
+    new ResizeObserver(() => this.plot?.setSize(this.size())).observe(host);
   }
 
   size() {
@@ -128,14 +128,16 @@ class BurnChart {
     };
   }
 
+  // Until there are two samples, the host keeps what the server said there.
   draw() {
+    if (this.columns[0].length < 2) return;
     this.host.replaceChildren();
     this.plot = new window.uPlot(this.options(), this.stacked(), this.host);
     this.plot.root.setAttribute("aria-hidden", "true");
   }
 
   restyle() {
-    this.plot.destroy();
+    this.plot?.destroy();
     this.draw();
   }
 
@@ -146,7 +148,8 @@ class BurnChart {
       this.columns[n].push(value),
     );
     if (at.length > SAMPLES_MAX) this.thin();
-    this.plot.setData(this.stacked());
+    if (this.plot) this.plot.setData(this.stacked());
+    else this.draw();
   }
 
   // Keep every second sample: the picture stays, the memory does not grow.

@@ -10,11 +10,19 @@ import msgspec
 
 from roadworthy.base.errors import ConflictError, InputError, StoreError
 
-__all__ = ["FILE", "FOLDER", "STDOUT", "load_toml", "read_file", "replace_file", "write_new"]
+__all__ = [
+    "FILE",
+    "FOLDER",
+    "load_toml",
+    "read_file",
+    "replace_file",
+    "write_new",
+    "write_output",
+]
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
-STDOUT = Path("-")
+_STDOUT = Path("-")
 _OURS, _EVERYONES = 0o600, 0o644
 _FILE_BYTES_MAX = 1 << 20
 
@@ -85,6 +93,14 @@ def replace_file(path: Path, data: bytes, *, is_secret: bool = False) -> None:
         fresh.replace(path)
     except OSError as error:
         raise StoreError(f"can't be written ({error.strerror})", value=str(path)) from error
+
+
+def write_output(to: Path, data: bytes) -> None:
+    """Write what a command made to a file, or to standard output for `-`."""
+    if to == _STDOUT:
+        click.echo(data, nl=False)
+    else:
+        replace_file(to, data)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -18,6 +18,11 @@ _COMMANDS = {
     "keys": Later(f"{_HERE}.keys", "keys", "Make and list keys; open the pages."),
     "release": Later(f"{_HERE}.release", "release", "Draft, sign and look at releases."),
     "campaign": Later(f"{_HERE}.campaign", "campaign", "Plan, steer and follow rollouts."),
+    "vehicle": Later(f"{_HERE}.vehicle", "vehicle", "Enrol, look at and revoke vehicles."),
+    "agent": Later(f"{_HERE}.agent", "agent", "Run the agent inside a vehicle."),
+    "ledger": Later(f"{_HERE}.ledger", "ledger", "Read decisions and prove them offline."),
+    "token": Later(f"{_HERE}.token", "token", "Make, list and revoke tokens."),
+    "completion": Later(f"{_HERE}.completion", "completion", "Print a script for your shell."),
 }
 
 _HELP = """Keep every vehicle's software current.

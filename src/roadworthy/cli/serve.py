@@ -1,11 +1,7 @@
 """`roadworthy serve`: the server, until a signal ends it."""
 
 import asyncio
-import contextlib
 import ipaddress
-import logging
-import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +16,7 @@ from roadworthy.cli.commands import Command
 from roadworthy.cli.files import FILE, FOLDER, replace_file
 from roadworthy.cli.output import Output
 from roadworthy.cli.settings import Settings, settings_of
+from roadworthy.cli.signals import log_to_stderr, stopped_by_signal
 from roadworthy.cloud.access import revoke_token
 from roadworthy.cloud.main import (
     RunningCloud,
@@ -101,7 +98,7 @@ def serve(  # noqa: PLR0913 - one argument per option
             todo="give --operator-cert and --operator-key, or --behind-proxy",
         )
     settings = settings_of(context)
-    _log(is_verbose=settings.verbose)
+    log_to_stderr(is_verbose=settings.verbose)
     wanted = ServerSettings(
         folder=folder,
         host=host,
@@ -114,15 +111,8 @@ def serve(  # noqa: PLR0913 - one argument per option
     asyncio.run(_serve(wanted, settings))
 
 
-def _log(*, is_verbose: bool) -> None:
-    logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
-    if not is_verbose:
-        # Stronger than a level, because the web framework sets levels of its own.
-        logging.disable(logging.INFO)
-
-
 async def _serve(wanted: ServerSettings, settings: Settings) -> None:
-    with _signalled() as stop:
+    with stopped_by_signal() as stop:
         async with running_cloud(wanted) as cloud:
             _announce(await _ready(cloud, wanted.folder), settings)
             await stop.wait()
@@ -169,20 +159,6 @@ def _announce(ready: Ready, settings: Settings) -> None:
         grid.add_row(name, value)
     output.out.print(Panel(grid, title="Roadworthy runs", title_align="left", border_style="green"))
     output.message("Ctrl-C stops it.")
-
-
-@contextlib.contextmanager
-def _signalled() -> Iterator[asyncio.Event]:
-    """Yield an event that SIGINT or SIGTERM sets."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 def _operator_tls(certificate: Path | None, key: Path | None) -> TlsServer | None:

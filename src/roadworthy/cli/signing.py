@@ -13,7 +13,7 @@ import msgspec
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import InputError
 from roadworthy.cli.commands import Command
-from roadworthy.cli.files import FILE, STDOUT, read_file, replace_file
+from roadworthy.cli.files import FILE, read_file, write_output
 from roadworthy.cli.output import Output, make_table
 from roadworthy.cli.session import Session, path_of, session
 from roadworthy.cli.settings import settings_of
@@ -104,14 +104,6 @@ def add_signature(context: click.Context, *, release_id: str, file: Path) -> Non
         ) from error
     with session(context) as here:
         _hand_in(here, release_id, brought.signatures)
-
-
-def write_output(to: Path, data: bytes) -> None:
-    """Write what a command made to a file, or to standard output for `-`."""
-    if to == STDOUT:
-        click.echo(data, nl=False)
-    else:
-        replace_file(to, data)
 
 
 def _hand_in(here: Session, release_id: str, signatures: Sequence[OneSignature]) -> None:

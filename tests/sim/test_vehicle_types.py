@@ -15,7 +15,7 @@ from roadworthy.sim.vehicle_types import (
 
 
 @pytest.mark.parametrize(
-    ("name", "ecus", "kinds"), [("truck-40t", 30, 4), ("car-d", 12, 3), ("car-b", 6, 2)]
+    ("name", "ecus", "kinds"), [("truck-40t", 30, 3), ("car-d", 12, 3), ("car-b", 6, 2)]
 )
 def test_each_type_has_its_ecus_and_its_updatable_kinds(name: str, ecus: int, kinds: int) -> None:
     found = vehicle_type(name)

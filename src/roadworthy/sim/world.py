@@ -26,7 +26,7 @@ from roadworthy.vehicle.settings import AgentSettings
 
 __all__ = ["SMALL_FLEET", "STEPS_MAX", "RunReport", "World"]
 
-SMALL_FLEET = ("car-b", "car-b", "car-b", "car-d", "car-b")
+SMALL_FLEET = ("car-b", "car-b", "car-d", "car-b")
 STEPS_MAX = 300
 _TICK_S = 30.0
 _START_S = 300.0
@@ -109,6 +109,11 @@ class World:
         keys = [member.key for member in self.foundry.fleet]
         faults = self.plan.of(keys.index(key))
         return faults[0] if faults else None
+
+    def refusals(self, key: VehicleKey) -> list[str]:
+        """Return the codes of the refusals that the ledger has of a vehicle, newest first."""
+        entries = entries_of(self.cloud.tables().ledger, f"vehicle/{key}")
+        return [str(entry["data"]["code"]) for entry in entries if entry["type"] == "refusal"]
 
     def _build(self, number: int, member: Member) -> None:
         chance = SeededChance(f"vehicle/{self.seed}/{number}")
@@ -239,12 +244,8 @@ class World:
             self.judge.check_vehicle(vehicle)
         for member in self._members():
             if member.offer:
-                refusals = self._refusals(member.vehicle)
+                refusals = self.refusals(member.vehicle)
                 self.judge.check_end(member, self.fault_of(member.vehicle), refusals)
-
-    def _refusals(self, key: VehicleKey) -> list[str]:
-        entries = entries_of(self.cloud.tables().ledger, f"vehicle/{key}")
-        return [str(entry["data"]["code"]) for entry in entries if entry["type"] == "refusal"]
 
     def _report(self) -> RunReport:
         campaign, members = self._campaign(), self._members()

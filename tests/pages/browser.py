@@ -1,7 +1,7 @@
 """Finds a browser for the page tests and starts it without any network of its own.
 
-In this order: Debian's Chromium, a Chromium on the path, the one that npm's
-`@sparticuz/chromium` has unpacked below `web/node_modules`.
+In this order: Debian's Chromium, a Chromium on the path, the one that
+`tools/get_browser.py` has unpacked below `web/browser`.
 """
 
 import shutil
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Playwright
 
 _DEBIAN = Path("/usr/bin/chromium")
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_NPM = Path(__file__).parents[2] / "web/node_modules/@sparticuz/chromium"
+_UNPACKED = Path(__file__).parents[2] / "web/browser/run/start"
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -30,8 +30,7 @@ def find_browser() -> str:
     for name in _NAMES:
         if found := shutil.which(name):
             return found
-    unpacked = (path for path in _NPM.glob("**/chromium") if path.is_file())
-    return str(next(unpacked, ""))
+    return str(_UNPACKED) if _UNPACKED.is_file() else ""
 
 
 def launch(playwright: Playwright, path: str) -> Browser:

@@ -96,7 +96,7 @@ def _manifest(client: OperatorClient, release_id: str, content: SoftwareSet) -> 
         "id": release_id,
         "name": content.name,
         "version": content.version,
-        "notes": "Real firmware: GreatFET, Cynthion, OpenSBI and Trusted Firmware-A.",
+        "notes": "Real firmware: GreatFET, OpenSBI and Trusted Firmware-A.",
         "artifacts": [
             {
                 "name": image.name,

@@ -1,6 +1,6 @@
 """The three simulated vehicle types: a heavy truck, a car and a small car, and their software.
 
-Four kinds of hardware get updates; their images are the real builds in `sim/firmware`. Every
+Three kinds of hardware get updates; their images are the real builds in `sim/firmware`. Every
 other ECU runs a small generated image that no release names. A fleet is built with the real
 images, or with tiny ones of the same names when thousands of rollouts have to run.
 """
@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 _MCU = HardwareId("mcu-greatfet-cm4")
-_FPGA = HardwareId("fpga-cynthion-bit")
 _OPENSBI = HardwareId("boot-opensbi-rv64")
 _TFA = HardwareId("boot-tfa-arm64")
 
@@ -109,10 +108,9 @@ class _Updatable:
 
 # Sensors and actuators switch first, the telematics unit, which carries the agent, last.
 _PAIRS: Mapping[HardwareId, _Updatable] = {
-    _FPGA: _Updatable("0.2.3", "0.2.5", 0),
-    _MCU: _Updatable("2024.0.4", "2026.0.0", 1),
-    _OPENSBI: _Updatable("1.5.1", "1.6", 2),
-    _TFA: _Updatable("2.8.0", "2.12.1", 3),
+    _MCU: _Updatable("2024.0.4", "2026.0.0", 0),
+    _OPENSBI: _Updatable("1.5.1", "1.6", 1),
+    _TFA: _Updatable("2.8.0", "2.12.1", 2),
 }
 UPDATABLE = frozenset(_PAIRS)
 
@@ -143,8 +141,8 @@ VEHICLE_TYPES: Mapping[str, VehicleType] = {
             ("ebs-trailer", "hw-ebs-e7", _SAFETY),
             ("steering", "hw-steering-s2", _SAFETY),
             ("airbag", "hw-airbag-a4", _SAFETY),
-            ("adas-camera", _FPGA, _SAFETY),
-            ("adas-radar-front", _FPGA, _SAFETY),
+            ("adas-camera", _MCU, _SAFETY),
+            ("adas-radar-front", "hw-radar-77g", _SAFETY),
             ("adas-radar-side", "hw-radar-77g", _SAFETY),
             ("adas-fusion", _TFA, _SAFETY),
             ("suspension", "hw-ecas-c5", _SAFETY),
@@ -172,7 +170,7 @@ VEHICLE_TYPES: Mapping[str, VehicleType] = {
             ("transmission", _MCU, _SAFETY),
             ("brake", "hw-esc-9", _SAFETY),
             ("airbag", "hw-airbag-a4", _SAFETY),
-            ("adas", _FPGA, _SAFETY),
+            ("adas", _OPENSBI, _SAFETY),
             ("body", _MCU, _BODY),
             ("doors", "hw-door-d2", _BODY),
             ("hvac", "hw-hvac-h3", _BODY),
@@ -238,7 +236,7 @@ def factory_release(*, tiny: bool = False) -> SoftwareSet:
 
 @cache
 def new_release(*, tiny: bool = False) -> SoftwareSet:
-    """Return the release that a rollout brings: the four updatable kinds of hardware."""
+    """Return the release that a rollout brings: the three updatable kinds of hardware."""
     images = [_updatable(hardware_id, new=True, tiny=tiny) for hardware_id in _PAIRS]
     return SoftwareSet("Winter update", "2026.1", _by_hardware(images))
 

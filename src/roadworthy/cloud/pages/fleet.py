@@ -11,6 +11,7 @@ from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.pages.frame import stream, whole_page
 from roadworthy.cloud.present.fleet import overview, vehicle_list, vehicle_view
 from roadworthy.cloud.present.releases import ledger_view, release_list, release_view
+from roadworthy.cloud.records import proof_bundle
 
 __all__ = ["ROUTES"]
 
@@ -95,10 +96,28 @@ async def ledger(
     renderer: GivenRenderer,
     request: Request[Any, Any, Any],
     page: FromQuery[int] = 1,
+    entry: FromQuery[int | None] = None,
 ) -> Response[str]:
-    """Show the ledger."""
-    view = ledger_view(desk.tables(), desk.authority, page=page, now=desk.now())
+    """Show the ledger; `entry` asks for the page that holds it."""
+    view = ledger_view(desk.tables(), desk.authority, page=page, entry=entry, now=desk.now())
     return whole_page(desk, renderer, request, view)
 
 
-ROUTES = (home, home_events, vehicles, vehicle, vehicle_events, releases, release, ledger)
+@get("/ledger/{index:int}/proof")
+async def ledger_proof(desk: GivenDesk, index: FromPath[int]) -> Response[bytes]:
+    """Return the bundle that proves an entry offline."""
+    found = proof_bundle(desk.tables().ledger, desk.authority, index, now=desk.now())
+    return Response(found, media_type="application/json")
+
+
+ROUTES = (
+    home,
+    home_events,
+    vehicles,
+    vehicle,
+    vehicle_events,
+    releases,
+    release,
+    ledger,
+    ledger_proof,
+)

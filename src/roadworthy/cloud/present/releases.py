@@ -57,10 +57,20 @@ def release_view(tables: Tables, authority: Authority, release_id: str) -> views
 
 
 def ledger_view(
-    tables: Tables, authority: Authority, *, page: int = 1, now: datetime
+    tables: Tables,
+    authority: Authority,
+    *,
+    page: int = 1,
+    entry: int | None = None,
+    now: datetime,
 ) -> views.LedgerView:
-    """Return the ledger's head and one page of entries, newest first."""
+    """Return the ledger's head and one page of entries, newest first.
+
+    With `entry`, the page that holds it.
+    """
     size = tables.ledger.size()
+    if entry is not None:
+        page = (size - 1 - entry) // ROWS + 1
     shown = paging(size, page, ROWS)
     before = size - (shown.page - 1) * ROWS
     found = tables.ledger.entries(before=before, limit=ROWS)

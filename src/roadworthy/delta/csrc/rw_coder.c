@@ -40,10 +40,13 @@ int rw_code_bit(rw_view *view, uint32_t p1, int bit)
 {
     if (view->training)
         return bit;
-    if (view->sink == 0)
-        return read_bit(view->engine, p1);
-    rw_sink_bit(view->sink, p1, bit);
-    return bit;
+#ifndef RW_DECODER_ONLY
+    if (view->sink != 0) {
+        rw_sink_bit(view->sink, p1, bit);
+        return bit;
+    }
+#endif
+    return read_bit(view->engine, p1);
 }
 
 uint32_t rw_code_raw(rw_view *view, uint32_t value, uint32_t bits)

@@ -56,6 +56,10 @@ class Root(click.Group):
         super().__init__(*args, **options)
         self._later = later
 
+    def summary(self, name: str) -> str:
+        """Return the line about a command that the list of commands shows."""
+        return self._later[name].help
+
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._later)

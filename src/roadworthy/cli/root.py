@@ -22,7 +22,11 @@ _COMMANDS = {
     "agent": Later(f"{_HERE}.agent", "agent", "Run the agent inside a vehicle."),
     "ledger": Later(f"{_HERE}.ledger", "ledger", "Read decisions and prove them offline."),
     "token": Later(f"{_HERE}.token", "token", "Make, list and revoke tokens."),
-    "completion": Later(f"{_HERE}.completion", "completion", "Print a script for your shell."),
+    "completion": Later(
+        f"{_HERE}.completion",
+        "completion",
+        "Print the script that completes commands and options in your shell.",
+    ),
 }
 
 _HELP = """Keep every vehicle's software current.

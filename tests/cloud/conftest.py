@@ -1,30 +1,40 @@
 """A whole cloud in memory: the real applications and services on the stores' twins."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from litestar import Litestar
+
 from roadworthy.adapters.files import MemoryArtifacts
+from roadworthy.adapters.https_server import AsgiApp, Receive, Scope, Send
 from roadworthy.adapters.memory_store import MemoryStore
 from roadworthy.base.clock import SeededChance
+from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.ids import EcuSerial, HardwareId, Sha256, VehicleKey, Vin
 from roadworthy.cloud.access import SCOPES, issue
 from roadworthy.cloud.authority import Ceremony, hold_ceremony
 from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.engine import campaign_or_error, tick
+from roadworthy.cloud.intake import accept
 from roadworthy.cloud.operator_app import make_operator_app
 from roadworthy.cloud.ports import Account, StoredEntry
 from roadworthy.cloud.repositories import store_roots
 from roadworthy.cloud.vehicle_api import make_vehicle_app
+from roadworthy.compliance.ledger import Entry, parse_entry
 from roadworthy.fleet.inventory import Domain, EcuState
 from roadworthy.trust import certificates
 from roadworthy.trust.envelope import seal
 from roadworthy.trust.keys import key_of, key_to_json, signer_from_pem, signer_from_seed
 from roadworthy.trust.tuf import CryptoSigner
-from roadworthy.updates.reports import Report, report_body
+from roadworthy.updates.campaign import Campaign, Member
+from roadworthy.updates.reports import Inventory, Outcome, Report, Result, report_body
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OLD, NEW = b"old engine image" * 8, b"new engine image" * 8
@@ -42,6 +52,7 @@ class HandClock:
 
     async def sleep(self, duration_s: float) -> None:
         self.time += timedelta(seconds=duration_s)
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -56,7 +67,7 @@ class TestVehicle:
     vin: Vin
     sequence: int = 0
 
-    def seal(self, kind: type[Any], now: datetime, **fields: Any) -> bytes:
+    def seal(self, kind: type[Any], now: datetime, **fields: object) -> bytes:
         self.sequence += 1
         report: Report = kind(
             vehicle=self.key, sequence=self.sequence, time=int(now.timestamp()), **fields
@@ -73,7 +84,9 @@ class Bench:
     ceremony: Ceremony
     operator: httpx.AsyncClient
     store: MemoryStore[StoredEntry, Account]
-    kicked: list[VehicleKey] = field(default_factory=list)
+    slots: dict[str, "Slot"]
+    kicked: list[VehicleKey]
+    operator_app: Litestar
 
     def vehicle_client(self, certificate: bytes | None) -> httpx.AsyncClient:
         app = _WithCertificate(make_vehicle_app(self.desk), certificate)
@@ -140,6 +153,157 @@ class Bench:
         body = {"keyid": signature.keyid, "sig": signature.signature}
         return await self.operator.post(f"/api/v1/releases/{release_id}/signatures", json=body)
 
+    async def report(
+        self, vehicle: TestVehicle, kind: type[Any], **fields: object
+    ) -> dict[str, Any]:
+        """Take in a report of a vehicle as the worker does; return the answer to it."""
+        return await self.take(vehicle, vehicle.seal(kind, self.clock.now(), **fields))
+
+    async def take(self, vehicle: TestVehicle, payload: bytes) -> dict[str, Any]:
+        now = self.clock.now()
+        return await self.desk.write(lambda tables: accept(tables, vehicle.key, payload, now=now))
+
+    async def fleet(self, size: int, image: bytes = OLD, counter: int = 1) -> list[TestVehicle]:
+        """Enrol vehicles of one ECU each that have said what they run."""
+        vehicles = [await self.enrol(number) for number in range(1, size + 1)]
+        for vehicle in vehicles:
+            await self.report(vehicle, Inventory, ecus=(ecu(image, counter),))
+        return vehicles
+
+    async def draft_campaign(self, campaign_id: str = "spring", **fields: object) -> None:
+        body = {
+            "id": campaign_id,
+            "name": campaign_id.capitalize(),
+            "release_id": "new",
+            "waves": [{"name": "all", "share": 1.0}],
+        }
+        answer = await self.operator.post("/api/v1/campaigns", json=body | fields)
+        assert answer.status_code == 201, answer.text
+
+    async def rollout(self, size: int = 1, **fields: object) -> list[TestVehicle]:
+        """Start the campaign `spring` on that many vehicles; nothing is offered yet."""
+        vehicles = await self.fleet(size)
+        await self.signed_release("new", NEW, 2)
+        await self.draft_campaign("spring", **fields)
+        answer = await self.act("start")
+        assert answer.status_code == 200, answer.text
+        return vehicles
+
+    async def act(
+        self, action: str, campaign_id: str = "spring", reason: str = ""
+    ) -> httpx.Response:
+        path = f"/api/v1/campaigns/{campaign_id}/{action}"
+        return await self.operator.post(path, json={"reason": reason})
+
+    async def tick(self, campaign_id: str = "spring") -> tuple[VehicleKey, ...]:
+        now = self.clock.now()
+        return await self.desk.write(
+            lambda tables: tick(tables, self.desk.authority, campaign_id, now=now)
+        )
+
+    async def confirm(self, vehicle: TestVehicle, campaign_id: str = "spring") -> None:
+        await self.finish(vehicle, Outcome.CONFIRMED, NEW, 2, campaign_id=campaign_id)
+
+    async def fail(self, vehicle: TestVehicle, code: str = "ecu-rejected") -> None:
+        await self.finish(vehicle, Outcome.FAILED, OLD, 1, code=code, ecu="ENG-1")
+
+    async def finish(
+        self,
+        vehicle: TestVehicle,
+        outcome: Outcome,
+        image: bytes,
+        counter: int,
+        campaign_id: str = "spring",
+        **fields: object,
+    ) -> None:
+        await self.report(
+            vehicle,
+            Result,
+            offer=offer_of(vehicle, campaign_id),
+            outcome=outcome,
+            ecus=(ecu(image, counter),),
+            **{"ecu": ""} | fields,
+        )
+
+    def campaign(self, campaign_id: str = "spring") -> Campaign:
+        return campaign_or_error(self.desk.tables(), campaign_id)
+
+    def member(self, vehicle: TestVehicle, campaign_id: str = "spring") -> Member:
+        found = self.desk.tables().campaigns.member(campaign_id, vehicle.key)
+        assert found is not None
+        return found
+
+    def entries(self, *kinds: str) -> list[Entry]:
+        """The ledger, oldest first; only entries of these kinds."""
+        found = [parse_entry(item.data) for item in self.desk.tables().ledger.entries(limit=1000)]
+        return [entry for entry in reversed(found) if not kinds or entry.type in kinds]
+
+    async def raw(
+        self, method: str, path: str, events: list[dict[str, object]], until: bytes = b""
+    ) -> tuple[int, bytes]:
+        """Speak ASGI by hand; after the events the client is silent, or goes when it saw `until`.
+
+        Returns the status and the body as far as it came.
+        """
+        path, _, query = path.partition("?")
+        token = self.operator.headers["authorization"]
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "scheme": "http",
+            "headers": [(b"authorization", token.encode()), (b"accept", b"*/*")],
+            "client": ("127.0.0.1", 1),
+            "server": ("cloud.test", 80),
+        }
+        left, gone, status, body = list(events), asyncio.Event(), 0, b""
+
+        async def receive() -> MutableMapping[str, object]:
+            if left:
+                return left.pop(0)
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            nonlocal status, body
+            status = message.get("status", status)
+            body += message.get("body", b"")
+            if until in body and status and message["type"] == "http.response.body":
+                gone.set()
+            await asyncio.sleep(0)
+
+        await cast("AsgiApp", self.operator_app)(scope, receive, send)
+        return status, body
+
+    async def page(self, path: str) -> httpx.Response:
+        """Fetch a page as a browser does."""
+        return await self.operator.get(path, headers={"accept": "text/html"})
+
+
+class Slot:
+    """Stands for a part of the desk that each test brings anew; the applications stay."""
+
+    def __init__(self) -> None:
+        self.part: object = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.part, name)
+
+
+@dataclass(frozen=True)
+class House:
+    """What all tests share because it takes long to build."""
+
+    desk: Desk
+    operator_app: Litestar
+    slots: dict[str, Slot]
+    kicked: list[VehicleKey]
+
 
 class _WithCertificate:
     """Puts a client certificate where the TLS listener puts it."""
@@ -147,15 +311,34 @@ class _WithCertificate:
     def __init__(self, app: Litestar, certificate: bytes | None) -> None:
         self._app, self._certificate = app, certificate
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["extensions"] = {"tls": {"client_certificate": self._certificate}}
-        await self._app(scope, receive, send)
+        await cast("AsgiApp", self._app)(scope, receive, send)
 
 
 def sha(data: bytes) -> Sha256:
-    import hashlib  # noqa: PLC0415 - used by this helper alone
+    return Sha256(sha256_hex(data))
 
-    return Sha256(hashlib.sha256(data).hexdigest())
+
+def offer_of(vehicle: TestVehicle, campaign_id: str = "spring") -> str:
+    return f"{campaign_id}.{vehicle.key}"
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is a problem of RFC 9457, whole and of this kind; return it."""
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        status,
+        "application/problem+json",
+    ), answer.text
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["code"] == code, body
+    assert body["type"] == f"urn:roadworthy:problem:{code}"
+    assert body["title"]
+    assert body["happened"] in body["detail"]
+    assert body["instance"] == answer.request.url.path
+    assert {"value", "todo"} <= set(body)
+    return body
 
 
 def ecu(image: bytes, counter: int, serial: str = "ENG-1") -> EcuState:
@@ -171,15 +354,10 @@ def ecu(image: bytes, counter: int, serial: str = "ENG-1") -> EcuState:
 
 
 def _pem(csr: bytes) -> str:
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-
     return x509.load_der_x509_csr(csr).public_bytes(Encoding.PEM).decode()
 
 
-def _certificate(pem: bytes) -> Any:
-    from cryptography import x509  # noqa: PLC0415
-
+def _certificate(pem: bytes) -> x509.Certificate:
     return x509.load_pem_x509_certificate(pem)
 
 
@@ -196,26 +374,37 @@ def issuer() -> certificates.Authority:
     return certificates.make_authority("test", key, serial=1, validity=validity)
 
 
-@pytest.fixture
-async def bench(ceremony: Ceremony, issuer: certificates.Authority) -> AsyncIterator[Bench]:
-    clock, kicked = HandClock(), list[VehicleKey]()
-    store = MemoryStore[StoredEntry, Account]()
+@pytest.fixture(scope="session")
+def house(ceremony: Ceremony, issuer: certificates.Authority) -> House:
+    slots = {name: Slot() for name in ("store", "artifacts", "clock", "chance")}
+    kicked: list[VehicleKey] = []
 
     async def kick(vehicle: VehicleKey) -> None:
         kicked.append(vehicle)
 
     desk = Desk(
-        store=store,
-        artifacts=MemoryArtifacts(),
-        authority=ceremony.authority(),
-        issuer=issuer,
-        clock=clock,
-        chance=SeededChance("bench"),
-        disconnect=kick,
+        **cast("Any", slots), authority=ceremony.authority(), issuer=issuer, disconnect=kick
     )
+    return House(desk, make_operator_app(desk), slots, kicked)
+
+
+@pytest.fixture
+async def bench(house: House, ceremony: Ceremony) -> AsyncIterator[Bench]:
+    clock, store, desk = HandClock(), MemoryStore[StoredEntry, Account](), house.desk
+    parts = {
+        "store": store,
+        "artifacts": MemoryArtifacts(),
+        "clock": clock,
+        "chance": SeededChance("bench"),
+    }
+    for name, part in parts.items():
+        house.slots[name].part = part
+    house.kicked.clear()
     await desk.write(lambda tables: store_roots(tables.metadata, desk.authority))
-    transport = httpx.ASGITransport(app=make_operator_app(desk))
+    transport = httpx.ASGITransport(app=cast("AsgiApp", house.operator_app))
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as operator:
-        made = Bench(desk, clock, ceremony, operator, store, kicked)
+        made = Bench(
+            desk, clock, ceremony, operator, store, house.slots, house.kicked, house.operator_app
+        )
         operator.headers.update(made.bearer())
         yield made

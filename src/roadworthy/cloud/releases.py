@@ -99,6 +99,8 @@ def add_release_signature(
 ) -> Release:
     """Add one offline signature; the last one that is needed puts the release in force.
 
+    The same signature again changes nothing.
+
     Raises:
         TrustError: the key is not one of the image targets' keys or the signature is wrong.
         ConflictError: already signed, or another release was signed since the payload was made.
@@ -110,6 +112,8 @@ def add_release_signature(
         )
     root = authority.images_root
     candidate = add_signature(release.candidate, signature, root=root, role="targets")
+    if signature.keyid in signature_keys(release):
+        return release
     release = msgspec.structs.replace(release, candidate=candidate)
     subjects = (f"release/{release_id}",)
     data = {"keyid": signature.keyid}

@@ -1,12 +1,15 @@
 """`/api/v1/images`: upload an image; it is named by its own hash."""
 
+import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import Request, Router, get, put
+from litestar.exceptions import InternalServerException
 from litestar.params import FromPath
 
-from roadworthy.base.errors import TrustError
-from roadworthy.base.ids import parse_sha256
+from roadworthy.base.errors import InputError, TrustError
+from roadworthy.base.ids import Sha256, parse_sha256
 from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.schemas import ImageOut
 
@@ -28,11 +31,7 @@ async def upload(
 ) -> ImageOut:
     """Store the request's body if its SHA-256 is the one in the address."""
     wanted = parse_sha256(sha256)
-    found = await desk.artifacts.put(request.stream())
-    if found != wanted:
-        raise UploadHashError(
-            f"has the hash {found}", value=wanted, todo="upload the file again; nothing was kept"
-        )
+    found = await desk.artifacts.put(_checked(request, wanted))
     return ImageOut(sha256=found, length_bytes=await desk.artifacts.size(found))
 
 
@@ -41,6 +40,21 @@ async def describe(desk: GivenDesk, sha256: FromPath[str]) -> ImageOut:
     """Return the length of an image that the server holds."""
     wanted = parse_sha256(sha256)
     return ImageOut(sha256=wanted, length_bytes=await desk.artifacts.size(wanted))
+
+
+async def _checked(request: Request[Any, Any, Any], wanted: Sha256) -> AsyncIterator[bytes]:
+    """Yield the body; its end raises unless the whole has the hash, so that nothing is kept."""
+    digest = hashlib.sha256()
+    try:
+        async for chunk in request.stream():
+            digest.update(chunk)
+            yield chunk
+    except InternalServerException as error:
+        raise InputError("broke off", value="upload", todo="send the file again") from error
+    if (found := digest.hexdigest()) != wanted:
+        raise UploadHashError(
+            f"has the hash {found}", value=wanted, todo="upload the file again; nothing was kept"
+        )
 
 
 images = Router("/images", route_handlers=[upload, describe], tags=["Images"])

@@ -1,9 +1,10 @@
 """What the operator API takes and gives, as its OpenAPI description shows it."""
 
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from roadworthy.cloud.deltas import missing_deltas
 from roadworthy.cloud.ports import Account, Tables
@@ -43,6 +44,13 @@ __all__ = [
 
 Item = TypeVar("Item")
 
+Name = Annotated[str, Meta(min_length=1, max_length=120)]
+"""What people read; an id is what programs use."""
+
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Text = Annotated[str, Meta(max_length=20_000)]
+Reason = Annotated[str, Meta(max_length=500)]
+
 
 def moment(seconds: float) -> datetime | None:
     """Return Unix seconds as an aware time; None for 0."""
@@ -78,10 +86,10 @@ class ReleaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new release. The same id and artifacts again give the same release."""
 
     id: str
-    name: str
-    version: str
+    name: Name
+    version: Annotated[str, Meta(min_length=1, max_length=32)]
     artifacts: list[ArtifactIn]
-    notes: str = ""
+    notes: Text = ""
 
 
 class SignatureIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,8 +122,8 @@ class ReleaseOut(msgspec.Struct, frozen=True):
 class WaveIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A wave: a number of vehicles, or a share (0..1) of all; named vehicles come first."""
 
-    name: str
-    size: int = 0
+    name: Name
+    size: Count = 0
     share: float = 0.0
     vehicles: list[str] = []
 
@@ -124,12 +132,12 @@ class CampaignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new campaign. The same id, name and release again give the same campaign."""
 
     id: str
-    name: str
+    name: Name
     release_id: str
     waves: list[WaveIn]
     gate: Gate = Gate()
     vehicle_types: list[str] = []
-    offers_open_max: int = 1000
+    offers_open_max: Count = 1000
 
 
 class CampaignOut(msgspec.Struct, frozen=True):
@@ -189,7 +197,7 @@ class MemberOut(msgspec.Struct, frozen=True):
 class ReasonIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why, in words that stand in the ledger."""
 
-    reason: str = ""
+    reason: Reason = ""
 
 
 class EnrolIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from roadworthy.base.ids import Sha256, Vin
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.fleet.inventory import Vehicle
 from roadworthy.fleet.ports import Census
+from roadworthy.updates.campaign import Campaign, CampaignState
 from roadworthy.updates.release import Delta, ReleaseState
 
 Work = Callable[[Tables], None]
@@ -39,6 +40,10 @@ def put_vehicles(store: AnyStore, *vehicles: Vehicle) -> None:
 
 def append(store: AnyStore, entry: StoredEntry, *subjects: str) -> None:
     store.write_now(lambda tables: tables.ledger.put_entry(entry, subjects))
+
+
+def _put_campaign(one: Campaign, tables: Tables) -> None:
+    tables.campaigns.put(one)
 
 
 def _put_vehicle(one: Vehicle, tables: Tables) -> None:
@@ -181,6 +186,21 @@ def test_campaigns_come_newest_first(store: AnyStore) -> None:
     renamed = msgspec.structs.replace(made[0], name="new")
     store.write_now(lambda tables: tables.campaigns.put(renamed))
     assert store.read().campaigns.get("a") == renamed
+
+
+def test_running_and_paused_campaigns_are_live_however_many_came_after(store: AnyStore) -> None:
+    def put(tables: Tables) -> None:
+        for place, state in enumerate([*CampaignState] * 2):
+            made = campaign(f"{state}-{place}", 100.0 - place)
+            tables.campaigns.put(msgspec.structs.replace(made, state=state))
+
+    store.write_now(put)
+    assert store.read().campaigns.live() == ["paused-7", "running-6", "paused-2", "running-1"]
+    for state in (CampaignState.FINISHED, CampaignState.PAUSED):
+        ended = msgspec.structs.replace(campaign("running-6", 94.0), state=state)
+        store.write_now(partial(_put_campaign, ended))
+        live = store.read().campaigns.live()
+        assert ("running-6" in live) == (state is CampaignState.PAUSED)
 
 
 def test_the_ledger_only_grows_by_the_next_entry(store: AnyStore) -> None:

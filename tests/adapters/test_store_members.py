@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,11 +10,11 @@ from tests.adapters.store_samples import key, member, numbers, vehicle
 
 from roadworthy.adapters.memory_store import MemoryStore
 from roadworthy.adapters.sqlite_store import SqliteStore
-from roadworthy.base.errors import ConflictError, NotFoundError
+from roadworthy.base.errors import ConflictError, NotFoundError, StoreError
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.updates.campaign import Member
 from roadworthy.updates.gate import FAILED, IN_PROGRESS, MemberStage
-from roadworthy.updates.ports import BurnUpPoint
+from roadworthy.updates.ports import BurnUpPoint, Traffic
 
 AnyStore = SqliteStore[StoredEntry, Account] | MemoryStore[StoredEntry, Account]
 
@@ -27,6 +28,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
     )
     yield opened
     opened.close()
+
+
+def put(store: AnyStore, one: Member) -> None:
+    store.write_now(lambda tables: tables.campaigns.put_member(one))
 
 
 def add(store: AnyStore, *members: Member) -> None:
@@ -125,6 +130,67 @@ def test_counts_follow_each_change_of_stage_and_wave(store: AnyStore) -> None:
         0: {MemberStage.WAITING: 1, MemberStage.FAILED: 1, MemberStage.CURRENT: 1}
     }
     assert store.read().campaigns.counts("other") == {}
+
+
+def test_traffic_sums_the_members_that_hold_an_offer(store: AnyStore) -> None:
+    assert store.read().campaigns.traffic("c") == Traffic(0, 0, 0)
+    sizes: dict[str, Any] = {"delta_bytes": 10, "full_bytes": 100}
+    add(
+        store,
+        member(1, MemberStage.OFFERED, offer="o1", **sizes),
+        member(2, MemberStage.CONFIRMED, offer="o2", received_bytes=7, **sizes),
+        member(3, MemberStage.FAILED, wave=1, received_bytes=5, **sizes),
+        member(4),
+    )
+    add(store, member(1, of="other", offer="o3", **sizes))
+    assert store.read().campaigns.traffic("c") == Traffic(7, 20, 200)
+
+
+def test_traffic_follows_each_change_of_a_member(store: AnyStore) -> None:
+    add(store, member(1), member(2))
+    for changed, expected in (
+        (member(1, MemberStage.OFFERED, offer="o", delta_bytes=10, full_bytes=90), (0, 10, 90)),
+        (member(1, MemberStage.OFFERED, offer="o", delta_bytes=10, full_bytes=80), (0, 10, 80)),
+        (
+            member(
+                1, MemberStage.FAILED, offer="o", received_bytes=4, delta_bytes=10, full_bytes=80
+            ),
+            (4, 10, 80),
+        ),
+        (member(1, MemberStage.FAILED, received_bytes=4, full_bytes=80), (0, 0, 0)),
+        (member(2, offer="p", wave=1, full_bytes=3), (0, 0, 3)),
+    ):
+        put(store, changed)
+        assert store.read().campaigns.traffic("c") == Traffic(*expected)
+
+
+def test_removed_members_are_gone_from_every_list_and_count(store: AnyStore) -> None:
+    held: dict[str, Any] = {
+        "offered_at": 5.0,
+        "received_bytes": 1,
+        "delta_bytes": 2,
+        "full_bytes": 3,
+    }
+    add(store, *(member(n, MemberStage.STAGED, offer=f"o{n}", **held) for n in range(5)))
+    add(store, member(1, of="other"))
+
+    def remove(limit: int) -> int:
+        return store.write_now(lambda tables: tables.campaigns.remove_members("c", limit=limit))
+
+    with pytest.raises(StoreError):
+        store.read().campaigns.remove_members("c", limit=9)
+    assert [remove(0), remove(-1), remove(2)] == [0, 0, 2]
+    campaigns = store.read().campaigns
+    assert campaigns.counts("c") == {0: {MemberStage.STAGED: 3}}
+    assert campaigns.traffic("c") == Traffic(3, 6, 9)
+    assert [remove(9), remove(9)] == [3, 0]
+    assert campaigns.counts("c") == {}
+    assert campaigns.traffic("c") == Traffic(0, 0, 0)
+    assert campaigns.members("c") == []
+    assert campaigns.open_member(key(1)) is None
+    assert campaigns.member_of_offer("o1") is None
+    assert campaigns.memberships(key(1)) == [member(1, of="other")]
+    add(store, member(1, offer="o1"))
 
 
 def test_the_last_end_is_that_of_the_wave(store: AnyStore) -> None:

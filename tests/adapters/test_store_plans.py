@@ -31,6 +31,14 @@ QUERIES: dict[str, tuple[Callable[[Tables], object], str]] = {
         "SEARCH delta USING PRIMARY KEY (target=?)",
     ),
     "page of campaigns": (lambda tables: tables.campaigns.page(), "USING INDEX campaign_newest"),
+    "live campaigns": (
+        lambda tables: tables.campaigns.live(),
+        "SCAN campaign USING INDEX campaign_live",
+    ),
+    "traffic": (
+        lambda tables: tables.campaigns.traffic("c"),
+        "SEARCH tally USING PRIMARY KEY (campaign=?)",
+    ),
     "member": (
         lambda tables: tables.campaigns.member("c", key(1)),
         "(campaign=? AND vehicle=?)",

@@ -11,15 +11,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from tests.adapters.store_samples import key, member, vehicle
+from tests.adapters.store_samples import campaign, key, member, vehicle
 
-from roadworthy.adapters.sqlite_link import Link
+from roadworthy.adapters.sqlite_link import Link, encode
 from roadworthy.adapters.sqlite_schema import MIGRATIONS, migrate
 from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.base.errors import StoreError
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
+from roadworthy.updates.campaign import CampaignState
+from roadworthy.updates.gate import MemberStage
+from roadworthy.updates.ports import Traffic
 
 Sqlite = SqliteStore[StoredEntry, Account]
 
@@ -262,6 +267,51 @@ def test_an_older_database_is_brought_up_to_date_once(path: Path) -> None:
     with closing(sqlite3.connect(path)) as found:
         assert found.execute("SELECT a FROM later").fetchall() == [(7,)]
         assert found.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+
+
+def test_the_second_schema_finds_live_campaigns_and_sums_the_traffic_there_was(
+    path: Path,
+) -> None:
+    sizes: dict[str, Any] = {"received_bytes": 5, "delta_bytes": 10, "full_bytes": 100}
+    members = [
+        member(1, MemberStage.CONFIRMED, offer="o1", **sizes),
+        member(2, MemberStage.CONFIRMED, offer="o2", **sizes),
+        member(3, MemberStage.OFFERED, wave=1, offer="o3", **sizes),
+        member(4, MemberStage.FAILED, **sizes),
+    ]
+    with closing(Link(path, writer=True)) as link:
+        migrate(link, MIGRATIONS[:1])
+    with closing(sqlite3.connect(path)) as first:
+        for state in CampaignState:
+            made = msgspec.structs.replace(campaign(state, 1.0), state=state)
+            first.execute("INSERT INTO campaign VALUES (?, 1.0, ?)", (state, encode(made)))
+        for one in members:
+            values = (one.campaign_id, one.vehicle, one.wave, one.stage, one.offer, encode(one))
+            first.execute(
+                "INSERT INTO member VALUES (?, ?, ?, ?, 0, 2, ?, '', '', 0, 0, 0, ?)", values
+            )
+            first.execute(
+                "INSERT INTO tally VALUES (?, ?, ?, 1) "
+                "ON CONFLICT DO UPDATE SET members = members + 1",
+                values[:1] + values[2:4],
+            )
+        first.commit()
+    with closing(open_store(path)) as store:
+        campaigns = store.read().campaigns
+        assert campaigns.live() == ["paused", "running"]
+        assert campaigns.traffic("c") == Traffic(15, 30, 300)
+        assert campaigns.counts("c") == {
+            0: {MemberStage.CONFIRMED: 2, MemberStage.FAILED: 1},
+            1: {MemberStage.OFFERED: 1},
+        }
+
+        def silence(tables: Tables) -> None:
+            for one in members:
+                silent = msgspec.structs.replace(one, stage=MemberStage.SILENT)
+                tables.campaigns.put_member(silent)
+
+        store.write_now(silence)
+        assert campaigns.traffic("c") == Traffic(15, 30, 300)
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:

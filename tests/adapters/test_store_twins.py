@@ -16,7 +16,7 @@ from roadworthy.base.errors import ConflictError, NotFoundError
 from roadworthy.base.ids import Sha256, Vin
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.fleet.inventory import EcuState, Vehicle
-from roadworthy.updates.campaign import Member
+from roadworthy.updates.campaign import CampaignState, Member
 from roadworthy.updates.gate import MemberStage
 from roadworthy.updates.release import Delta
 
@@ -48,6 +48,9 @@ def members(draw: st.DrawFn) -> Member:
         reported_at=draw(MOMENTS),
         ended_at=draw(MOMENTS),
         code=draw(st.sampled_from(["", "power-lost", "ECU-rejected", "Maß"])),
+        received_bytes=draw(st.integers(0, 9)),
+        delta_bytes=draw(st.integers(0, 9)),
+        full_bytes=draw(st.integers(0, 9)),
     )
 
 
@@ -92,7 +95,12 @@ CHANGES = st.one_of(
     vehicles().map(lambda one: lambda tables: tables.vehicles.put(one)),
     st.builds(release, NUMBERS, MOMENTS).map(lambda one: lambda tables: tables.releases.put(one)),
     DELTAS.map(lambda one: lambda tables: tables.releases.put_delta(one)),
-    st.builds(campaign, NAMES, MOMENTS).map(lambda one: lambda tables: tables.campaigns.put(one)),
+    st.builds(
+        msgspec.structs.replace,
+        st.builds(campaign, NAMES, MOMENTS),
+        state=st.sampled_from(list(CampaignState)),
+    ).map(lambda one: lambda tables: tables.campaigns.put(one)),
+    NAMES.map(lambda name: lambda tables: tables.campaigns.remove_members(name, limit=9)),
     st.lists(members(), max_size=4).map(
         lambda some: lambda tables: tables.campaigns.add_members(some)
     ),
@@ -148,6 +156,7 @@ def _of_campaign(tables: Tables, name: str, ask: Question) -> list[object]:
     return [
         table.get(name),
         table.counts(name),
+        table.traffic(name),
         table.last_ended_at(name, ask.wave),
         table.waiting(name, ask.wave, ask.limit),
         table.waiting(name, 0, 9),
@@ -176,6 +185,7 @@ def _of_cloud(tables: Tables, ask: Question) -> list[object]:
         tables.releases.page(),
         tables.releases.deltas([Sha256("a" * 64), Sha256("b" * 64)]),
         tables.campaigns.page(offset=ask.offset, limit=ask.limit),
+        tables.campaigns.live(),
         [tables.campaigns.member_of_offer(offer) for offer in ("", "o1", "o2", "o3")],
         tables.ledger.size(),
         tables.ledger.entries(limit=99),

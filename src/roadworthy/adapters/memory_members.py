@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from roadworthy.base.errors import ConflictError, NotFoundError, StoreError
 from roadworthy.base.ids import VehicleKey
-from roadworthy.updates.campaign import Campaign, Member
+from roadworthy.updates.campaign import LIVE, Campaign, Member
 from roadworthy.updates.gate import FAILED, IN_PROGRESS, MemberStage
-from roadworthy.updates.ports import BurnUpPoint
+from roadworthy.updates.ports import BurnUpPoint, Traffic
 
 __all__ = ["Journal", "MemoryCampaigns"]
 
@@ -92,6 +92,11 @@ class MemoryCampaigns:
         )
         return newest[offset : offset + limit]
 
+    def live(self) -> list[str]:
+        """Return the ids of campaigns that are running or paused, oldest first."""
+        found = [one for one in self._campaigns.values() if one.state in LIVE]
+        return [one.id for one in sorted(found, key=lambda one: (one.created_at, one.id))]
+
     def add_members(self, members: Sequence[Member]) -> None:
         """Insert members of one campaign, all or none.
 
@@ -109,6 +114,13 @@ class MemoryCampaigns:
             raise ConflictError("is there already", value="member")
         for member in members:
             self._insert(member)
+
+    def remove_members(self, campaign_id: str, *, limit: int) -> int:
+        """Remove up to `limit` members of a campaign; return how many were removed."""
+        removed = list(self._members.get(campaign_id, {}).values())[: max(0, limit)]
+        for member in removed:
+            self._remove(member)
+        return len(removed)
 
     def put_member(self, member: Member) -> None:
         """Replace a member.
@@ -151,6 +163,15 @@ class MemoryCampaigns:
             if number:
                 found.setdefault(wave, {})[stage] = number
         return found
+
+    def traffic(self, campaign_id: str) -> Traffic:
+        """Return what the campaign's offers cost so far."""
+        offered = [one for one in self._members.get(campaign_id, {}).values() if one.offer]
+        return Traffic(
+            received_bytes=sum(one.received_bytes for one in offered),
+            offered_bytes=sum(one.delta_bytes for one in offered),
+            full_bytes=sum(one.full_bytes for one in offered),
+        )
 
     def last_ended_at(self, campaign_id: str, wave: int) -> float:
         """Return when the wave's last member ended, Unix seconds; 0 for none."""

@@ -5,8 +5,8 @@ how many stand where is counted along with each change, and each list it asks fo
 index of its own, partial where only few members can be in it.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from roadworthy.adapters.sqlite_link import Link, Row, decode, encode, json_list
@@ -14,7 +14,7 @@ from roadworthy.base.errors import ConflictError, NotFoundError
 from roadworthy.base.ids import VehicleKey
 from roadworthy.updates.campaign import Member
 from roadworthy.updates.gate import FAILED, IN_PROGRESS, MemberStage
-from roadworthy.updates.ports import BurnUpPoint
+from roadworthy.updates.ports import BurnUpPoint, Traffic
 
 __all__ = ["SqliteMembers"]
 
@@ -65,6 +65,15 @@ WITH event AS (SELECT (ended_at - :start) / :step_s AS place FROM member
 SELECT min(CAST(place AS INTEGER) + (place > CAST(place AS INTEGER)), :steps), count(*)
 FROM event GROUP BY 1
 """
+_TALLY = """
+INSERT INTO tally (campaign, wave, stage, members, received_bytes, offered_bytes, full_bytes)
+VALUES (:campaign, :wave, :stage, :members, :received, :offered, :full)
+ON CONFLICT (campaign, wave, stage) DO UPDATE SET members = members + excluded.members,
+    received_bytes = received_bytes + excluded.received_bytes,
+    offered_bytes = offered_bytes + excluded.offered_bytes,
+    full_bytes = full_bytes + excluded.full_bytes
+"""
+_Place = tuple[str, int, MemberStage]
 
 
 class SqliteMembers:
@@ -82,13 +91,28 @@ class SqliteMembers:
         self._link.command("SAVEPOINT add_members")
         try:
             self._link.change_many(_INSERT, map(_values, members))
-            self._tally(Counter((one.campaign_id, one.wave, one.stage) for one in members))
+            self._tally(come=members)
         except ConflictError:
             self._link.command("ROLLBACK TO add_members")
             raise
         finally:
             if self._link.in_transaction:
                 self._link.command("RELEASE add_members")
+
+    def remove_members(self, campaign_id: str, *, limit: int) -> int:
+        """Remove up to `limit` members of a campaign; return how many were removed."""
+        removed = _members(
+            self._link.rows(
+                "SELECT body FROM member WHERE campaign = :campaign ORDER BY vehicle LIMIT :limit",
+                {"campaign": campaign_id, "limit": max(0, limit)},
+            )
+        )
+        self._link.change_many(
+            "DELETE FROM member WHERE campaign = :campaign AND vehicle = :vehicle",
+            [{"campaign": one.campaign_id, "vehicle": one.vehicle} for one in removed],
+        )
+        self._tally(gone=removed)
+        return len(removed)
 
     def put_member(self, member: Member) -> None:
         """Replace a member.
@@ -97,19 +121,11 @@ class SqliteMembers:
             NotFoundError: the vehicle is not in the campaign.
             ConflictError: another member holds this offer.
         """
-        values = _values(member)
-        before = self._link.row(
-            "SELECT wave, stage FROM member WHERE campaign = :campaign AND vehicle = :vehicle",
-            values,
-        )
+        before = self.member(member.campaign_id, member.vehicle)
         if before is None:
             raise NotFoundError("is not in the campaign", value=member.vehicle)
-        self._link.change(_UPDATE, values)
-        wave, stage = int(before[0]), MemberStage(before[1])
-        if (wave, stage) != (member.wave, member.stage):
-            change = Counter({(member.campaign_id, member.wave, member.stage): 1})
-            change.subtract({(member.campaign_id, wave, stage): 1})
-            self._tally(change)
+        self._link.change(_UPDATE, _values(member))
+        self._tally(gone=(before,), come=(member,))
 
     def member(self, campaign_id: str, vehicle: VehicleKey) -> Member | None:
         """Return one member, or None."""
@@ -157,6 +173,15 @@ class SqliteMembers:
         ):
             found[wave][MemberStage(stage)] = members
         return dict(found)
+
+    def traffic(self, campaign_id: str) -> Traffic:
+        """Return what the campaign's offers cost so far."""
+        rows = self._link.rows(
+            "SELECT received_bytes, offered_bytes, full_bytes FROM tally "
+            "WHERE campaign = :campaign",
+            {"campaign": campaign_id},
+        )
+        return Traffic(*(sum(int(row[column]) for row in rows) for column in range(3)))
 
     def last_ended_at(self, campaign_id: str, wave: int) -> float:
         """Return when the wave's last member ended, Unix seconds; 0 for none."""
@@ -258,16 +283,23 @@ class SqliteMembers:
             for place, numbers in enumerate(zip(*courses, strict=True))
         ]
 
-    def _tally(self, change: Mapping[tuple[str, int, MemberStage], int]) -> None:
-        self._link.change_many(
-            "INSERT INTO tally (campaign, wave, stage, members) "
-            "VALUES (:campaign, :wave, :stage, :more) ON CONFLICT (campaign, wave, stage) "
-            "DO UPDATE SET members = members + excluded.members",
-            [
-                {"campaign": campaign, "wave": wave, "stage": stage, "more": more}
-                for (campaign, wave, stage), more in change.items()
-            ],
-        )
+    def _tally(self, *, gone: Iterable[Member] = (), come: Iterable[Member] = ()) -> None:
+        more: dict[_Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        for sign, members in ((-1, gone), (1, come)):
+            for one in members:
+                numbers = more[one.campaign_id, one.wave, one.stage]
+                numbers[0] += sign
+                if one.offer:
+                    numbers[1] += sign * one.received_bytes
+                    numbers[2] += sign * one.delta_bytes
+                    numbers[3] += sign * one.full_bytes
+        names = ("campaign", "wave", "stage", "members", "received", "offered", "full")
+        changes = [
+            dict(zip(names, (*place, *numbers), strict=True))
+            for place, numbers in more.items()
+            if any(numbers)
+        ]
+        self._link.change_many(_TALLY, changes)
 
 
 def _values(member: Member) -> dict[str, object]:

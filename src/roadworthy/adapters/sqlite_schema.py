@@ -63,7 +63,28 @@ _FIRST = (
     "CREATE INDEX account_named ON account (kind, name, token_sha256)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+# A body is a BLOB, of which the JSON functions want the text.
+_LIVE_AND_TRAFFIC = (
+    "ALTER TABLE campaign ADD COLUMN live INTEGER NOT NULL DEFAULT 0",
+    """UPDATE campaign SET live = 1
+        WHERE json_extract(CAST(body AS TEXT), '$.state') IN ('running', 'paused')""",
+    "CREATE INDEX campaign_live ON campaign (created_at, id) WHERE live = 1",
+    "ALTER TABLE tally ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE tally ADD COLUMN offered_bytes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE tally ADD COLUMN full_bytes INTEGER NOT NULL DEFAULT 0",
+    """INSERT INTO tally (
+            campaign, wave, stage, members, received_bytes, offered_bytes, full_bytes)
+        SELECT campaign, wave, stage, 0,
+            total(json_extract(CAST(body AS TEXT), '$.received_bytes')),
+            total(json_extract(CAST(body AS TEXT), '$.delta_bytes')),
+            total(json_extract(CAST(body AS TEXT), '$.full_bytes'))
+        FROM member WHERE offer != '' GROUP BY campaign, wave, stage
+        ON CONFLICT (campaign, wave, stage) DO UPDATE SET
+            received_bytes = excluded.received_bytes, offered_bytes = excluded.offered_bytes,
+            full_bytes = excluded.full_bytes""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LIVE_AND_TRAFFIC)
 
 
 def migrate(link: Link, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from roadworthy.adapters.sqlite_link import Link, decode, encode, json_list
 from roadworthy.adapters.sqlite_members import SqliteMembers
 from roadworthy.base.ids import Sha256
-from roadworthy.updates.campaign import Campaign
+from roadworthy.updates.campaign import LIVE, Campaign
 from roadworthy.updates.release import Delta, Release
 
 __all__ = ["SqliteCampaigns", "SqliteReleases"]
@@ -68,10 +68,21 @@ class SqliteCampaigns(SqliteMembers):
     def put(self, campaign: Campaign) -> None:
         """Insert or replace a campaign."""
         self._link.change(
-            "INSERT INTO campaign (id, created_at, body) VALUES (:id, :created_at, :body) "
-            "ON CONFLICT (id) DO UPDATE SET created_at = :created_at, body = :body",
-            {"id": campaign.id, "created_at": campaign.created_at, "body": encode(campaign)},
+            "INSERT INTO campaign (id, created_at, live, body) "
+            "VALUES (:id, :created_at, :live, :body) ON CONFLICT (id) "
+            "DO UPDATE SET created_at = :created_at, live = :live, body = :body",
+            {
+                "id": campaign.id,
+                "created_at": campaign.created_at,
+                "live": int(campaign.state in LIVE),
+                "body": encode(campaign),
+            },
         )
+
+    def live(self) -> list[str]:
+        """Return the ids of campaigns that are running or paused, oldest first."""
+        rows = self._link.rows("SELECT id FROM campaign WHERE live = 1 ORDER BY created_at, id")
+        return [row[0] for row in rows]
 
     def page(self, *, offset: int = 0, limit: int = 50) -> list[Campaign]:
         """Return campaigns, newest first."""

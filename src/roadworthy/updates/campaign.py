@@ -22,6 +22,7 @@ from roadworthy.base.ids import VehicleKey
 from roadworthy.updates.gate import Gate, MemberStage, WaveCount, judge
 
 __all__ = [
+    "LIVE",
     "Aborted",
     "Campaign",
     "CampaignEvent",
@@ -53,6 +54,9 @@ class CampaignState(StrEnum):
     PAUSED = "paused"
     FINISHED = "finished"
     ABORTED = "aborted"
+
+
+LIVE = frozenset({CampaignState.RUNNING, CampaignState.PAUSED})
 
 
 class Wave(msgspec.Struct, frozen=True):
@@ -236,7 +240,7 @@ def decide(
         last_ended_at: when the wave's last vehicle ended, Unix seconds, 0 for none.
         now: Unix seconds.
     """
-    if campaign.state not in {CampaignState.RUNNING, CampaignState.PAUSED}:
+    if campaign.state not in LIVE:
         return ()
     effects: list[Effect] = []
     if count.in_progress:

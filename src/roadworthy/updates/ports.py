@@ -1,7 +1,7 @@
 """What releases and campaigns need of a store."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -10,7 +10,7 @@ from roadworthy.updates.campaign import Campaign, Member
 from roadworthy.updates.gate import MemberStage
 from roadworthy.updates.release import Delta, Release
 
-__all__ = ["BurnUpPoint", "CampaignTable", "ReleaseTable"]
+__all__ = ["BurnUpPoint", "CampaignTable", "ReleaseTable", "Traffic"]
 
 
 class BurnUpPoint(msgspec.Struct, frozen=True):
@@ -20,6 +20,18 @@ class BurnUpPoint(msgspec.Struct, frozen=True):
     confirmed: int
     failed: int
     offered: int
+
+
+class Traffic(NamedTuple):
+    """What the offers of a campaign cost so far, summed over the members that hold one.
+
+    received_bytes: what came over the network, as the vehicles' results say.
+    offered_bytes: what the offers have to download. full_bytes: the same without deltas.
+    """
+
+    received_bytes: int
+    offered_bytes: int
+    full_bytes: int
 
 
 class ReleaseTable(Protocol):
@@ -61,8 +73,16 @@ class CampaignTable(Protocol):
         """Return campaigns, newest first."""
         ...
 
+    def live(self) -> list[str]:
+        """Return the ids of campaigns that are running or paused, oldest first."""
+        ...
+
     def add_members(self, members: Sequence[Member]) -> None:
         """Insert members of one campaign."""
+        ...
+
+    def remove_members(self, campaign_id: str, *, limit: int) -> int:
+        """Remove up to `limit` members of a campaign; return how many were removed."""
         ...
 
     def put_member(self, member: Member) -> None:
@@ -87,6 +107,10 @@ class CampaignTable(Protocol):
 
     def counts(self, campaign_id: str) -> Mapping[int, Mapping[MemberStage, int]]:
         """Return the number of members by wave and stage."""
+        ...
+
+    def traffic(self, campaign_id: str) -> Traffic:
+        """Return what the campaign's offers cost so far."""
         ...
 
     def last_ended_at(self, campaign_id: str, wave: int) -> float:

@@ -4,6 +4,7 @@ Every function here is one write on the tables. Any worker may run it at any tim
 die at any time: a decision and its effect are in the store together or not at all.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -146,13 +147,20 @@ def resume_campaign(
 def abort_campaign(
     tables: Tables, authority: Authority, campaign_id: str, *, actor: str, why: str, now: datetime
 ) -> Campaign:
-    """End the campaign; withdraw every offer that has not been switched over."""
+    """End the campaign; withdraw every offer that has not been switched over.
+
+    Also those of silent vehicles: one that comes back must not find a release that somebody
+    stopped. They stay counted as silent.
+    """
     campaign = campaign_or_error(tables, campaign_id)
     aborted = _apply(tables, campaign, Aborted(now.timestamp(), actor, why), actor=actor, now=now)
     for member in tables.campaigns.in_progress(campaign_id):
         if member.stage is not MemberStage.ACTIVATED:
             withdraw_offer(tables.metadata, authority, member.vehicle, now=now)
             _end(tables, member, MemberStage.WITHDRAWN, now)
+    for member in _silent_members(tables, campaign_id):
+        if tables.campaigns.memberships(member.vehicle)[0].campaign_id == campaign_id:
+            withdraw_offer(tables.metadata, authority, member.vehicle, now=now)
     while waiting := tables.campaigns.members(
         campaign_id, stages=(MemberStage.WAITING,), limit=_PAGE
     ):
@@ -303,6 +311,13 @@ def _apply(
     }
     _note(tables, campaign, str(event.__struct_config__.tag), actor, data, now)
     return changed
+
+
+def _silent_members(tables: Tables, campaign_id: str) -> Iterator[Member]:
+    silent, offset = (MemberStage.SILENT,), 0
+    while page := tables.campaigns.members(campaign_id, stages=silent, offset=offset, limit=_PAGE):
+        yield from page
+        offset += len(page)
 
 
 def _note(

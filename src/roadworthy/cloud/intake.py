@@ -15,13 +15,14 @@ from roadworthy.base.errors import AccessError, InputError, NotFoundError, Roadw
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.records import record
+from roadworthy.compliance.ledger import parse_entry
 from roadworthy.fleet.inventory import EcuState, Vehicle
 from roadworthy.trust.envelope import unseal
 from roadworthy.trust.errors import ForeignOfferError
 from roadworthy.trust.keys import key_from_json
 from roadworthy.updates.campaign import Member
 from roadworthy.updates.gate import IN_PROGRESS, MemberStage
-from roadworthy.updates.release import ecu_targets
+from roadworthy.updates.release import NewerInstalledError, Release, ecu_targets
 from roadworthy.updates.reports import (
     REPORT_BYTES_MAX,
     Inventory,
@@ -42,6 +43,7 @@ _STAGE_OF_OUTCOME = {
     Outcome.ROLLED_BACK: MemberStage.ROLLED_BACK,
 }
 _RANK = {stage: rank for rank, stage in enumerate(IN_PROGRESS)}
+_LATE_ENTRIES = 100
 
 
 def accept(
@@ -117,25 +119,26 @@ def _apply(tables: Tables, vehicle: Vehicle, report: Report, now: datetime) -> N
     tables.vehicles.put(seen)
     match report:
         case Progress():
-            _progress(tables, report, now)
+            _progress(tables, report, now, fresh=fresh)
         case Result():
             _result(tables, vehicle, report, now)
-        case Refusal() if fresh:
+        case Refusal() if fresh or not _has_recorded(tables, report):
             _refusal(tables, report, now)
         case Inventory() if fresh and _set_of(vehicle.ecus) != _set_of(report.ecus):
             _inventory(tables, report, now)
 
 
-def _progress(tables: Tables, report: Progress, now: datetime) -> None:
+def _progress(tables: Tables, report: Progress, now: datetime, *, fresh: bool) -> None:
     member = _member(tables, report.vehicle, report.offer)
     stage = MemberStage(report.stage.value)
-    if member.stage not in _RANK or _RANK[stage] < _RANK[member.stage]:
+    if not fresh or member.stage not in _RANK or _RANK[stage] < _RANK[member.stage]:
         return
+    reached = member.percent if stage is member.stage else 0
     tables.campaigns.put_member(
         msgspec.structs.replace(
             member,
             stage=stage,
-            percent=report.percent,
+            percent=max(reached, report.percent),
             ecu=report.ecu,
             reported_at=now.timestamp(),
         )
@@ -188,13 +191,30 @@ def _truth(
     release = tables.releases.get(campaign.release_id) if campaign else None
     if stage is not MemberStage.CONFIRMED or release is None:
         return stage, report.code, report.detail
-    missing = [target.ecu_serial for target in ecu_targets(release, report.ecus, {})]
+    missing = [ecu.serial for ecu in report.ecus if not _runs(release, ecu)]
     missing += [ecu.serial for ecu in report.ecus if ecu.trial]
     gone = {ecu.serial for ecu in vehicle.ecus} - {ecu.serial for ecu in report.ecus}
     if missing or gone:
         detail = f"says confirmed, but {', '.join(sorted({*missing, *gone}))} runs something else"
         return MemberStage.FAILED, "inventory-mismatch", detail
     return stage, report.code, report.detail
+
+
+def _runs(release: Release, ecu: EcuState) -> bool:
+    """Say whether an ECU runs its image of the release, or the release has none for it."""
+    try:
+        return not ecu_targets(release, (ecu,), {})
+    except NewerInstalledError:
+        return False
+
+
+def _has_recorded(tables: Tables, report: Refusal) -> bool:
+    """Say whether a refusal with an old number was taken in, or overtaken on its way here."""
+    for stored in tables.ledger.entries(subject=f"vehicle/{report.vehicle}", limit=_LATE_ENTRIES):
+        entry = parse_entry(stored.data)
+        if entry.type == "refusal" and entry.data.get("sequence") == report.sequence:
+            return True
+    return False
 
 
 def _refusal(tables: Tables, report: Refusal, now: datetime) -> None:
@@ -207,7 +227,12 @@ def _refusal(tables: Tables, report: Refusal, now: datetime) -> None:
         "refusal",
         actor=f"vehicle/{report.vehicle}",
         subjects=subjects,
-        data={"offer": report.offer, "code": report.code, "detail": report.detail},
+        data={
+            "offer": report.offer,
+            "code": report.code,
+            "detail": report.detail,
+            "sequence": report.sequence,
+        },
         now=now,
     )
 
@@ -240,4 +265,4 @@ def _claimed_sequence(payload: bytes) -> int:
         claimed = msgspec.json.decode(payload[:REPORT_BYTES_MAX])["signed"]["sequence"]
     except (msgspec.DecodeError, TypeError, LookupError, UnicodeDecodeError, RecursionError):
         return 0
-    return claimed if isinstance(claimed, int) and 0 <= claimed < 1 << 53 else 0
+    return claimed if type(claimed) is int and 0 <= claimed < 1 << 53 else 0

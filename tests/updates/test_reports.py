@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -77,7 +78,11 @@ def test_stages_and_outcomes_are_read_by_name() -> None:
         ("inventory", {"vehicle": "WVWZZZ1JZXW000001"}),
         ("inventory", {"sequence": 0}),
         ("inventory", {"sequence": 1.5}),
+        ("inventory", {"sequence": 1 << 53}),
         ("inventory", {"time": -1}),
+        ("inventory", {"time": 253_402_300_800}),
+        ("inventory", {"ecus": [{**ECU, "release_counter": 1 << 53}]}),
+        ("result", {"received_bytes": 1 << 53}),
         ("inventory", {"ecus": [{**ECU, "address": 0}]}),
         ("inventory", {"ecus": None}),
         ("inventory", {"type": "greeting"}),
@@ -134,6 +139,40 @@ def test_any_changed_report_is_in_range_or_an_input_error(
     assert report.sequence >= 1
     assert report.time >= 0
     assert report_body(report)
+
+
+INTEGERS = st.integers() | st.sampled_from(
+    [limit + more for limit in (0, 1, 100, 0xFFFF, 1 << 53, 253_402_300_800) for more in (-1, 0, 1)]
+)
+
+
+@given(
+    name=st.sampled_from(["sequence", "time", "percent", "received_bytes"]),
+    number=INTEGERS,
+    kind=st.sampled_from(sorted(BODIES)),
+)
+def test_every_integer_that_is_taken_in_is_exact_in_json_and_every_time_a_date(
+    name: str, number: int, kind: str
+) -> None:
+    try:
+        report = parse_report({**BODIES[kind], name: number})
+    except InputError:
+        assert not 1 <= number <= 100, "an ordinary number is in range of each"
+        return
+    for value in report_body(report).values():
+        assert not isinstance(value, int) or 0 <= value < 1 << 53
+    assert datetime.fromtimestamp(report.time, UTC).year <= 9999
+
+
+@given(name=st.sampled_from(["release_counter", "address"]), number=INTEGERS)
+def test_every_integer_of_an_ecu_that_is_taken_in_is_exact_in_json(name: str, number: int) -> None:
+    try:
+        report = parse_report({**BODIES["inventory"], "ecus": [{**ECU, name: number}]})
+    except InputError:
+        assert not 1 <= number <= 0xFFFF
+        return
+    assert isinstance(report, Inventory)
+    assert 0 <= getattr(report.ecus[0], name) < 1 << 53
 
 
 @given(data=st.sampled_from(sorted(BODIES)), place=st.integers(0, 400), byte=st.integers(0, 255))

@@ -26,6 +26,7 @@ __all__ = ["Domain", "EcuState", "Slots", "Vehicle", "ecus_to_json", "parse_ecus
 
 _ECUS_MAX = 200
 _ADDRESS_MAX = 0xFFFF
+_COUNTER_END = 1 << 53
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,31}")
 
 
@@ -128,7 +129,9 @@ def _check_ecu(ecu: EcuState) -> None:
         raise InputError("is not a DoIP logical address", value=f"ecus.{ecu.serial}.address")
     if not _VERSION.fullmatch(ecu.version):
         raise InputError("is not a version", value=f"ecus.{ecu.serial}.version")
-    if ecu.release_counter < 0:
-        raise InputError("must not be negative", value=f"ecus.{ecu.serial}.release_counter")
+    if not 0 <= ecu.release_counter < _COUNTER_END:
+        raise InputError(
+            "must be from 0 and below 2^53", value=f"ecus.{ecu.serial}.release_counter"
+        )
     if ecu.running not in {"A", "B"}:
         raise InputError("is not slot A or B", value=f"ecus.{ecu.serial}.running")

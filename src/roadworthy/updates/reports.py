@@ -29,6 +29,8 @@ __all__ = [
 
 REPORT_BYTES_MAX = 256 * 1024
 _TEXT_MAX = 500
+_TIME_END = 253_402_300_800
+_INTEGER_END = 1 << 53
 
 
 class Stage(StrEnum):
@@ -118,6 +120,9 @@ Report = Inventory | Progress | Result | Refusal
 def parse_report(body: dict[str, Any]) -> Report:
     """Check the body of a report whose signature was verified.
 
+    Numbers that not every JSON reader keeps exact (2^53 and above, RFC 8259 section 6) and
+    times that no calendar holds (year 10000 and later) are out of range.
+
     Raises:
         InputError: a field is missing, unknown in kind, or out of its range.
     """
@@ -140,14 +145,16 @@ def report_body(report: Report) -> dict[str, Any]:
 
 
 def _check_ranges(report: Report) -> None:
-    if report.sequence < 1:
-        raise InputError("must be at least 1", value="report.sequence")
-    if report.time < 0:
-        raise InputError("must not be negative", value="report.time")
+    if not 1 <= report.sequence < _INTEGER_END:
+        raise InputError("must be at least 1 and below 2^53", value="report.sequence")
+    if not 0 <= report.time < _TIME_END:
+        raise InputError(
+            "is no time from 1970 to 9999", value="report.time", todo="send Unix seconds"
+        )
     if isinstance(report, Progress) and not 0 <= report.percent <= 100:  # noqa: PLR2004 - per cent
         raise InputError("must be 0 to 100", value="report.percent")
-    if isinstance(report, Result) and report.received_bytes < 0:
-        raise InputError("must not be negative", value="report.received_bytes")
+    if isinstance(report, Result) and not 0 <= report.received_bytes < _INTEGER_END:
+        raise InputError("must be from 0 and below 2^53", value="report.received_bytes")
     for name in ("code", "detail", "offer", "ecu"):
         if len(getattr(report, name, "")) > _TEXT_MAX:
             raise InputError(f"is longer than {_TEXT_MAX} characters", value=f"report.{name}")

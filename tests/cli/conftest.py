@@ -23,14 +23,15 @@ _CLEAN = ("TOKEN", "TOKEN_FILE", "SERVER", "CA", "OUTPUT", "PROFILE")
 
 @dataclass(frozen=True)
 class Cli:
-    """Calls the program in this process."""
+    """Calls the program in this process; options: given each time, before the command."""
 
     runner: CliRunner
     environment: Mapping[str, str | None]
+    options: tuple[str, ...] = ()
 
     def __call__(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Result:
         given = {**self.environment, **(env or {})}
-        result = self.runner.invoke(root, [str(item) for item in arguments], env=given)
+        result = self.runner.invoke(root, [*self.options, *map(str, arguments)], env=given)
         assert result.exception is None or isinstance(result.exception, SystemExit), repr(
             result.exception
         )
@@ -123,3 +124,9 @@ def server(
         started.stop()
     if started.process.stdout is not None:
         started.process.stdout.close()
+
+
+@pytest.fixture
+def user(cli: Cli, server: Server) -> Cli:
+    """An operator with the token that the server left on this machine."""
+    return Cli(cli.runner, cli.environment, server.options)

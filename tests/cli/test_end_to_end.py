@@ -1,15 +1,22 @@
 """A user's day: keys, server, release, campaign, vehicle, tokens, ledger; then lights out."""
 
+import asyncio
 import json
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.conftest import Cli, Server, children, start_server
 
+from roadworthy.base.clock import SystemClock
+from roadworthy.base.encoding import sha256_hex
 from roadworthy.vehicle.config import load_config, load_identity
 
+_TRIES = 300
 MANIFEST = """
 id = "{id}"
 name = "Spring 2026"
@@ -25,7 +32,10 @@ PLAN = """
 id = "{id}"
 name = "Spring 2026"
 release = "{release}"
-vehicle_types = ["car"]
+vehicle_types = ["{kind}"]
+[gate]
+failure_share_max = {share}
+soak_s = {soak_s}
 [[wave]]
 name = "canary"
 size = 1
@@ -34,31 +44,19 @@ name = "rest"
 """
 
 
-@pytest.fixture
-def user(cli: Cli, server: Server) -> Any:
-    class User:
-        def __call__(self, *arguments: str | Path) -> Any:
-            return cli(*server.options, *arguments)
-
-        def ok(self, *arguments: str | Path) -> Any:
-            return cli.ok(*server.options, *arguments)
-
-    return User()
-
-
 def written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
 
 
-def drafted(user: Any, folder: Path, release_id: str) -> dict[str, Any]:
+def drafted(user: Cli, folder: Path, release_id: str) -> dict[str, Any]:
     (folder / "brake.bin").write_bytes(release_id.encode() * 100)
     manifest = written(folder / "release.toml", MANIFEST.format(id=release_id))
     made: dict[str, Any] = user.ok("release", "create", manifest)
     return made
 
 
-def signed(user: Any, server: Server, folder: Path, release_id: str) -> dict[str, Any]:
+def signed(user: Cli, server: Server, folder: Path, release_id: str) -> dict[str, Any]:
     drafted(user, folder, release_id)
     pems = [server.offline / f"targets-{number}.pem" for number in (1, 2)]
     made: dict[str, Any] = user.ok(
@@ -67,9 +65,10 @@ def signed(user: Any, server: Server, folder: Path, release_id: str) -> dict[str
     return made
 
 
-def enrolled(user: Any, folder: Path, number: int) -> dict[str, Any]:
+def enrolled(user: Cli, folder: Path, number: int, kind: str = "car") -> dict[str, Any]:
+    vin = f"RWT{int(sha256_hex(kind.encode()), 16) % 10**10:010d}{number:04d}"
     made: dict[str, Any] = user.ok(
-        *("vehicle", "enroll", folder, "--vin", f"RWT{number:014d}", "--type", "car"),
+        *("vehicle", "enroll", folder, "--vin", vin, "--type", kind),
         *("--ecu", "0x0010:safety", "--ecu", "0x0011:body:single", "--host", "localhost"),
     )
     return made
@@ -82,7 +81,7 @@ def test_the_token_of_this_machine_is_its_owners_alone(server: Server) -> None:
     assert server.ready["sign_in"].startswith(server.ready["operator"] + "/sign-in?token=rw_")
 
 
-def test_a_release_is_drafted_signed_and_listed(user: Any, server: Server, tmp_path: Path) -> None:
+def test_a_release_is_drafted_signed_and_listed(user: Cli, server: Server, tmp_path: Path) -> None:
     assert drafted(user, tmp_path, "direct")["state"] == "draft"
     first = server.offline / "targets-1.pem"
     assert user.ok("release", "sign", "direct", "--key", first)["state"] == "draft"
@@ -98,7 +97,7 @@ def test_a_release_is_drafted_signed_and_listed(user: Any, server: Server, tmp_p
 
 
 def test_a_release_is_signed_on_a_machine_without_a_network(
-    cli: Cli, user: Any, server: Server, tmp_path: Path
+    cli: Cli, user: Cli, server: Server, tmp_path: Path
 ) -> None:
     drafted(user, tmp_path, "apart")
     payload, signature = tmp_path / "payload", tmp_path / "signature.json"
@@ -111,7 +110,7 @@ def test_a_release_is_signed_on_a_machine_without_a_network(
     assert user.ok("release", "add-signature", "apart", signature)["state"] == "signed"
 
 
-def test_a_wrong_signature_is_status_7(user: Any, server: Server, tmp_path: Path) -> None:
+def test_a_wrong_signature_is_status_7(user: Cli, server: Server, tmp_path: Path) -> None:
     drafted(user, tmp_path, "forged")
     foreign = user("release", "sign", "forged", "--key", server.offline / "root-1.pem")
     assert foreign.exit_code == 7
@@ -122,49 +121,96 @@ def test_a_wrong_signature_is_status_7(user: Any, server: Server, tmp_path: Path
     assert user.ok("release", "show", "forged")["signed_by"] == []
 
 
-def test_a_campaign_is_planned_started_paused_and_aborted(
-    user: Any, server: Server, tmp_path: Path
+def running(
+    user: Cli, server: Server, folder: Path, name: str, *, share: float, soak_s: int
+) -> dict[str, Any]:
+    """Start a campaign to two vehicles that fail at once, because they have reported nothing."""
+    signed(user, server, folder, name)
+    for number in (1, 2):
+        enrolled(user, folder / f"vehicle{number}", number, name)
+    text = PLAN.format(id=name, release=name, kind=name, share=share, soak_s=soak_s)
+    assert user.ok("campaign", "create", written(folder / "plan.toml", text))["state"] == "draft"
+    for _ in range(_TRIES):
+        result = user("campaign", "start", name, "--output", "json")
+        if "deltas still being made" not in result.stderr:
+            break
+        asyncio.run(SystemClock().sleep(0.2))
+    assert result.exit_code == 0, result.output
+    started: dict[str, Any] = json.loads(result.stdout)
+    return started
+
+
+def test_a_campaign_is_started_paused_resumed_and_aborted(
+    user: Cli, server: Server, tmp_path: Path
 ) -> None:
-    signed(user, server, tmp_path, "rollout")
-    for number in (1, 2, 3):
-        enrolled(user, tmp_path / f"car{number}", number)
-    plan = written(tmp_path / "plan.toml", PLAN.format(id="rollout", release="rollout"))
-    assert user.ok("campaign", "create", plan)["state"] == "draft"
-    started = user.ok("campaign", "start", "rollout")
+    started = running(user, server, tmp_path, "steered", share=1, soak_s=3600)
     assert started["state"] == "running"
-    assert [wave["size"] for wave in started["waves"]] == [1, len(cars(user)) - 1]
-    assert user("campaign", "start", "rollout").exit_code == 5
-    paused = user.ok("campaign", "pause", "rollout", "--reason", "lunch")
-    assert (paused["state"], paused["reason"]) in {("paused", "lunch")}
-    members = user.ok("campaign", "vehicles", "rollout")
-    assert len(members) == len(cars(user))
-    assert "canary" in user("campaign", "show", "rollout").stdout
-    assert "rollout" in user("campaign", "list").stdout
-    assert user("campaign", "abort", "rollout", "--reason", "enough").exit_code == 0
-    watched = user("campaign", "watch", "rollout")
-    lines = [json.loads(line) for line in watched.stdout.splitlines()]
-    assert lines[-1]["state"] == "aborted"
-    assert lines[-1]["reason"] == "enough"
-    assert watched.exit_code in {1, 8}
+    assert [wave["size"] for wave in started["waves"]] == [1, 1]
+    assert user("campaign", "start", "steered").exit_code == 5
+    paused = user.ok("campaign", "pause", "steered", "--reason", "lunch")
+    assert (paused["state"], paused["reason"]) == ("paused", "lunch")
+    assert user.ok("campaign", "resume", "steered")["state"] == "running"
+    assert len(user.ok("campaign", "vehicles", "steered")) == 2
+    assert "canary" in user("campaign", "show", "steered").stdout
+    assert "steered" in user("campaign", "list").stdout
+    assert user("campaign", "abort", "steered", "--reason", "enough").exit_code == 0
+    watched = user("campaign", "watch", "steered")
+    last = json.loads(watched.stdout.splitlines()[-1])
+    assert (last["state"], last["reason"]) == ("aborted", "enough")
+    assert watched.exit_code == 1
 
 
-def cars(user: Any) -> list[dict[str, Any]]:
-    return [item for item in user.ok("vehicle", "list", "--text", "car") if item["type"] == "car"]
+def test_watching_ends_with_8_when_a_gate_pauses(user: Cli, server: Server, tmp_path: Path) -> None:
+    running(user, server, tmp_path, "held", share=0.1, soak_s=0)
+    watched = user("campaign", "watch", "held")
+    assert watched.exit_code == 8
+    last = json.loads(watched.stdout.splitlines()[-1])
+    assert (last["state"], last["changed_by"]) == ("paused", "gate")
+    table = user("campaign", "vehicles", "held", "--stage", "failed").stdout
+    assert "no-inventory" in table
 
 
-def test_an_enrolled_vehicle_has_all_that_its_agent_needs(user: Any, tmp_path: Path) -> None:
+def test_watching_ends_with_0_when_the_campaign_finished(
+    user: Cli, server: Server, tmp_path: Path
+) -> None:
+    running(user, server, tmp_path, "through", share=1, soak_s=0)
+    watched = user("campaign", "watch", "through", "--until-ended")
+    assert watched.exit_code == 0
+    assert json.loads(watched.stdout.splitlines()[-1])["state"] == "finished"
+
+
+def test_ctrl_c_ends_watching_with_130(user: Cli, server: Server, tmp_path: Path) -> None:
+    running(user, server, tmp_path, "long", share=1, soak_s=3600)
+    command = [sys.executable, "-m", "roadworthy", *server.options, "campaign", "watch", "long"]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert '"state":"running"' in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+
+
+def test_an_enrolled_vehicle_has_all_that_its_agent_needs(user: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "car"
     made = enrolled(user, folder, 77)
     config = load_config(Path(made["config"]))
     assert load_identity(config).vehicle == made["vehicle"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert user.ok("vehicle", "show", made["vehicle"])["vin"] == "RWT00000000000077"
+    assert user.ok("vehicle", "show", made["vehicle"])["vin"].endswith("0077")
     again = ("vehicle", "enroll", folder, "--vin", "RWT00000000000078", "--type", "car")
     assert user(*again).exit_code == 5
+    assert made["vehicle"] in [item["key"] for item in user.ok("vehicle", "list")]
+    found = user.ok("vehicle", "list", "--text", made["vehicle"])
+    assert [item["key"] for item in found] == [made["vehicle"]]
+    assert made["vehicle"] in user("vehicle", "list").stdout
 
 
 def test_a_refused_enrolment_can_be_tried_again_with_the_same_keys(
-    cli: Cli, user: Any, server: Server, tmp_path: Path
+    cli: Cli, user: Cli, server: Server, tmp_path: Path
 ) -> None:
     folder = tmp_path / "car"
     command = ("vehicle", "enroll", folder, "--vin", "RWT00000000000088", "--type", "car")
@@ -175,7 +221,7 @@ def test_a_refused_enrolment_can_be_tried_again_with_the_same_keys(
     assert (folder / "vehicle.key").read_bytes() == before
 
 
-def test_a_revoked_vehicle_says_so(user: Any, tmp_path: Path) -> None:
+def test_a_revoked_vehicle_says_so(user: Cli, tmp_path: Path) -> None:
     made = enrolled(user, tmp_path / "car", 99)
     revoked = user.ok("vehicle", "revoke", made["vehicle"], "--reason", "stolen")
     assert revoked["revoked_at"]
@@ -183,7 +229,7 @@ def test_a_revoked_vehicle_says_so(user: Any, tmp_path: Path) -> None:
 
 
 def test_a_token_does_what_its_scopes_say_until_it_is_revoked(
-    cli: Cli, user: Any, server: Server, tmp_path: Path
+    cli: Cli, user: Cli, server: Server, tmp_path: Path
 ) -> None:
     made = user.ok("token", "create", "reader", "--scope", "read", "--days", "1")
     asks = ("--server", server.ready["operator"], "--token", made["token"])
@@ -198,14 +244,14 @@ def test_a_token_does_what_its_scopes_say_until_it_is_revoked(
     assert user("token", "revoke", found["id"]).exit_code == 4
 
 
-def test_a_token_is_revoked_by_itself_too(user: Any) -> None:
+def test_a_token_is_revoked_by_itself_too(user: Cli) -> None:
     text = user("token", "create", "leaked").stdout.strip()
     assert user("token", "revoke", text).exit_code == 0
     assert "leaked" not in [item["name"] for item in user.ok("token", "list")]
 
 
 def test_a_decision_is_proved_with_the_ceremonys_key(
-    cli: Cli, user: Any, server: Server, tmp_path: Path
+    cli: Cli, user: Cli, server: Server, tmp_path: Path
 ) -> None:
     drafted(user, tmp_path, "proven")
     (entry,) = user.ok("ledger", "list", "--subject", "release/proven")
@@ -221,7 +267,7 @@ def test_a_decision_is_proved_with_the_ceremonys_key(
     assert user("ledger", "list").exit_code == 0
 
 
-def test_a_sign_in_link_leads_to_the_server(user: Any, server: Server) -> None:
+def test_a_sign_in_link_leads_to_the_server(user: Cli, server: Server) -> None:
     link = user("keys", "sign-in").stdout.strip()
     assert link.startswith(server.ready["operator"] + "/sign-in?token=rw_")
 
@@ -242,7 +288,7 @@ def test_a_sign_in_link_leads_to_the_server(user: Any, server: Server) -> None:
     ],
 )
 def test_unknown_and_impossible_names_have_their_status(
-    user: Any, status: int, arguments: tuple[str, ...]
+    user: Cli, status: int, arguments: tuple[str, ...]
 ) -> None:
     result = user(*arguments)
     assert result.exit_code == status, result.output
@@ -252,12 +298,12 @@ def test_unknown_and_impossible_names_have_their_status(
 @pytest.mark.parametrize(
     "text", ["", "id = 1", MANIFEST.replace("file", "fail"), "id = [", MANIFEST + "x = 1"]
 )
-def test_a_manifest_that_is_not_right_is_status_2(user: Any, tmp_path: Path, text: str) -> None:
+def test_a_manifest_that_is_not_right_is_status_2(user: Cli, tmp_path: Path, text: str) -> None:
     result = user("release", "create", written(tmp_path / "release.toml", text))
     assert result.exit_code == 2
 
 
-def test_an_image_that_is_not_there_is_status_2(user: Any, tmp_path: Path) -> None:
+def test_an_image_that_is_not_there_is_status_2(user: Cli, tmp_path: Path) -> None:
     manifest = written(tmp_path / "release.toml", MANIFEST.format(id="gone"))
     result = user("release", "create", manifest)
     assert result.exit_code == 2

@@ -7,7 +7,7 @@ from tests.cli.conftest import Cli
 
 
 def test_a_ceremony_leaves_secrets_to_their_owner_and_offline_keys_apart(
-    cli: Cli, keys_folder: tuple[Path, Path]
+    keys_folder: tuple[Path, Path],
 ) -> None:
     folder, offline = keys_folder
     made = sorted(path.name for path in offline.iterdir())

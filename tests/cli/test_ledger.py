@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from tests.cli.conftest import Cli
 
 from roadworthy.base.encoding import canonical
-from roadworthy.compliance.ledger import Entry, Frontier, MemoryNodes, make_bundle, sign_head
+from roadworthy.compliance.ledger import (
+    Entry,
+    Frontier,
+    MemoryNodes,
+    leaf_hash,
+    make_bundle,
+    sign_head,
+)
 from roadworthy.trust.keys import key_of, key_to_json, signer_from_seed
 
 SIGNER = signer_from_seed(bytes(31) + b"\7")
@@ -25,7 +32,7 @@ ENTRIES = [
 def bundle() -> bytes:
     nodes, frontier = MemoryNodes(), Frontier()
     for entry in ENTRIES:
-        frontier, completed = frontier.append(entry.leaf())
+        frontier, completed = frontier.append(leaf_hash(entry.leaf()))
         nodes.add(completed)
     return make_bundle(ENTRIES[3], sign_head(frontier, NOW, SIGNER), nodes)
 

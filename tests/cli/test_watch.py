@@ -1,5 +1,6 @@
 """What a campaign's end means for a script, and how a campaign is drawn."""
 
+import io
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_shares_are_judged_as_by_the_gate_itself() -> None:
 
 
 def test_a_drawn_campaign_shows_waves_counts_and_reasons() -> None:
-    console = Console(width=100, record=True, quiet=True)
+    console = Console(width=100, record=True, file=io.StringIO())
     failed = [{"code": "ecu-rejected"}, {"code": "ecu-rejected"}, {"code": "link"}]
     console.print(campaign_lines(snapshot("running", confirmed=2, failed=3, waiting=1), failed))
     text = console.export_text()

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from tests.vehicle.repository import START, Repository
 
+from roadworthy.adapters.delta_thread import DirectCodec
 from roadworthy.base.clock import SeededChance
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import LinkError, NotFoundError
@@ -283,6 +284,7 @@ class World:
             storage=self.storage,
             clock=self.tick,
             conditions=self.conditions,
+            codec=DirectCodec(),
         )
         self.agent = Agent(ports, self.identity, self.settings)
         self.work = self.agent.run()

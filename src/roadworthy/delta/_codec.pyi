@@ -7,7 +7,7 @@ class CodecError(Exception): ...
 class Decoder:
     def __init__(
         self,
-        read_base: Callable[[int, int], bytes],
+        read_base: bytes | Callable[[int, int], bytes],
         size: int,
         journal: bytes | None = ...,
     ) -> None: ...

@@ -33,8 +33,9 @@ class Decoder:
     """One patch on its way.
 
     Args:
-        read_base: returns exactly `length` bytes of the base at `offset`; only asked for bytes
-            inside the length that the patch names.
+        read_base: the base itself, or a function that returns exactly `length` bytes of it at
+            `offset`; only asked for bytes inside the length that the patch names. With the
+            base itself, other threads run while this one decodes.
         journal: what `journal()` gave before the power cut, or None to start.
 
     Raises:
@@ -42,7 +43,7 @@ class Decoder:
     """
 
     def __init__(
-        self, read_base: Callable[[int, int], bytes], journal: bytes | None = None
+        self, read_base: bytes | Callable[[int, int], bytes], journal: bytes | None = None
     ) -> None:
         self._read_base = read_base
         self._head = b""
@@ -166,7 +167,7 @@ def decode(base: bytes, patch: bytes) -> bytes:
     header = inspect(patch)
     if header.base_length_bytes != len(base):
         raise error_of(-3)
-    decoder = Decoder(lambda offset, length: base[offset : offset + length])
+    decoder = Decoder(base)
     target = decoder.feed(patch)
     decoder.finish()
     return target

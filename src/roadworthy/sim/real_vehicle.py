@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from roadworthy.adapters.delta_thread import ThreadCodec
 from roadworthy.adapters.doip import DoipTcpServer, TcpEcuBus
 from roadworthy.adapters.doip_memory import MemoryNetwork
 from roadworthy.adapters.https_client import HttpsCloud, HttpsSettings
@@ -164,6 +165,7 @@ class RealVehicle:
             storage=self._storage,
             clock=self._clock,
             conditions=ParkedConditions(),
+            codec=ThreadCodec(),
         )
         self.agent = Agent(ports, identity_of(self._build), self._settings)
         try:

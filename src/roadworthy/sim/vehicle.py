@@ -6,6 +6,7 @@ after a while everything boots again: the ECUs from their cells, the agent from 
 
 from dataclasses import dataclass
 
+from roadworthy.adapters.delta_thread import DirectCodec
 from roadworthy.base.clock import SeededChance
 from roadworthy.base.ids import Sha256, VehicleKey
 from roadworthy.sim.ecu import EcuPace, VirtualEcu, ecu_secret
@@ -127,6 +128,7 @@ class VirtualVehicle:
             storage=self.storage,
             clock=SupplyClock(self.supply, scheduler),
             conditions=SimConditions(self.supply, chance),
+            codec=DirectCodec(),
         )
         self._task: Task | None = None
         for ecu in self.ecus.values():

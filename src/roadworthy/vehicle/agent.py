@@ -71,7 +71,10 @@ class Agent:
             ecus=self._ecus,
             link=self._link,
             artifacts=Artifacts(
-                ports.cloud, ports.storage, append_bytes=self._settings.append_bytes
+                ports.cloud,
+                ports.storage,
+                ports.codec,
+                append_bytes=self._settings.append_bytes,
             ),
         )
         self._known: dict[str, EcuState] = {}

@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import InputError, LinkError, RoadworthyError, TrustError
 from roadworthy.base.ids import Sha256
-from roadworthy.delta import decode
 from roadworthy.updates.install_events import Fetch, Rebuild
-from roadworthy.vehicle.ports import Cloud, Storage
+from roadworthy.vehicle.ports import Cloud, Codec, Storage
 
 __all__ = ["Artifacts", "BadArtifactError", "BadDeltaError", "Progress", "image_name"]
 
@@ -48,10 +47,12 @@ class Artifacts:
     Args:
         cloud: where they come from.
         storage: where they are kept.
+        codec: applies deltas.
         append_bytes: how much of a download is gathered before it is stored.
     """
 
-    def __init__(self, cloud: Cloud, storage: Storage, *, append_bytes: int) -> None:
+    def __init__(self, cloud: Cloud, storage: Storage, codec: Codec, *, append_bytes: int) -> None:
+        self._codec = codec
         self._cloud = cloud
         self._storage = storage
         self._append_bytes = append_bytes
@@ -110,7 +111,7 @@ class Artifacts:
         if base is None or patch is None:
             raise BadDeltaError("base or delta is not in storage", value=wanted.image[:12])
         try:
-            image = decode(base, patch)
+            image = await self._codec.decode(base, patch)
         except (InputError, TrustError) as error:
             raise BadDeltaError(str(error), value=f"image {wanted.image[:12]}") from error
         if len(image) != wanted.length_bytes or sha256_hex(image) != wanted.image:

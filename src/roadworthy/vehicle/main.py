@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from roadworthy.adapters.delta_thread import ThreadCodec
 from roadworthy.adapters.doip import TcpEcuBus
 from roadworthy.adapters.https_client import HttpsCloud, HttpsSettings
 from roadworthy.adapters.mqtt import MqttMessages, MqttSettings
@@ -105,6 +106,7 @@ def _ports(config: VehicleConfig, stack: AsyncExitStack) -> Ports:
         storage=FolderStorage(config.storage),
         clock=clock,
         conditions=_conditions(config),
+        codec=ThreadCodec(),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from roadworthy.base.ids import Sha256
 from roadworthy.updates.install_plan import Conditions
 
-__all__ = ["ArtifactStream", "Cloud", "EcuBus", "Messages", "Storage", "VehicleConditions"]
+__all__ = ["ArtifactStream", "Cloud", "Codec", "EcuBus", "Messages", "Storage", "VehicleConditions"]
 
 
 class ArtifactStream(Protocol):
@@ -109,4 +109,16 @@ class VehicleConditions(Protocol):
 
     async def read(self) -> Conditions:
         """Return the situation now."""
+        ...
+
+
+class Codec(Protocol):
+    """Applies deltas; may take seconds, in which the agent goes on with nothing else."""
+
+    async def decode(self, base: bytes, patch: bytes) -> bytes:
+        """Return the image that the patch makes of the base.
+
+        Raises:
+            InputError, TrustError: malformed, or not made for this base.
+        """
         ...

@@ -9,7 +9,7 @@ from roadworthy.diagnostics.conversation import Pace
 from roadworthy.fleet.inventory import Domain, Slots
 from roadworthy.trust.tuf import CryptoSigner
 from roadworthy.updates.install_plan import Policy
-from roadworthy.vehicle.ports import Cloud, EcuBus, Messages, Storage, VehicleConditions
+from roadworthy.vehicle.ports import Cloud, Codec, EcuBus, Messages, Storage, VehicleConditions
 
 __all__ = ["AgentSettings", "EcuPlace", "Identity", "Ports"]
 
@@ -76,3 +76,4 @@ class Ports:
     storage: Storage
     clock: Clock
     conditions: VehicleConditions
+    codec: Codec

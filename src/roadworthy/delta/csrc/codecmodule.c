@@ -7,9 +7,14 @@
 #include "rw_decode.h"
 #include "rw_encode.h"
 
+/* The base is either a callable or, with base.obj set, bytes that are read without Python.
+ * While `run` decodes, other threads may run; `thread` is the one to come back to. */
 typedef struct {
     PyObject_HEAD
     PyObject *read_base;
+    Py_buffer base;
+    PyThreadState *thread;
+    int busy;
     uint8_t *workspace;
     uint32_t size;
 } decoder_t;
@@ -28,9 +33,8 @@ static void raise_status(int status)
     Py_XDECREF(value);
 }
 
-static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
+static int call_reader(decoder_t *self, uint32_t offset, uint8_t *out, uint32_t length)
 {
-    decoder_t *self = user;
     PyObject *data = PyObject_CallFunction(self->read_base, "II", offset, length);
     Py_buffer view;
     int status = -1;
@@ -48,6 +52,39 @@ static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
     return status;
 }
 
+static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
+{
+    decoder_t *self = user;
+    int status;
+
+    if (self->base.obj != NULL) {
+        if ((uint64_t)offset + length > (uint64_t)self->base.len)
+            return -1;
+        memcpy(out, (const uint8_t *)self->base.buf + offset, length);
+        return 0;
+    }
+    PyEval_RestoreThread(self->thread);
+    status = call_reader(self, offset, out, length);
+    self->thread = PyEval_SaveThread();
+    return status;
+}
+
+/* True, with an exception set, while another thread is inside `run`. */
+static int is_busy(const decoder_t *self)
+{
+    if (self->busy)
+        PyErr_SetString(PyExc_RuntimeError, "the decoder is at work in another thread");
+    return self->busy;
+}
+
+static int set_base(decoder_t *self, PyObject *reader)
+{
+    PyBuffer_Release(&self->base);
+    Py_INCREF(reader);
+    Py_XSETREF(self->read_base, reader);
+    return PyObject_CheckBuffer(reader) ? PyObject_GetBuffer(reader, &self->base, PyBUF_SIMPLE) : 0;
+}
+
 static int decoder_init(decoder_t *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"read_base", "size", "journal", NULL};
@@ -58,14 +95,17 @@ static int decoder_init(decoder_t *self, PyObject *args, PyObject *kwargs)
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OI|y*", names, &reader, &size, &journal))
         return -1;
+    if (is_busy(self)) {
+        if (journal.buf != NULL)
+            PyBuffer_Release(&journal);
+        return -1;
+    }
     PyMem_Free(self->workspace);
     self->size = size < RW_WORKSPACE_MIN ? RW_WORKSPACE_MIN : size;
     self->workspace = PyMem_Calloc(1, self->size);
     if (self->workspace == NULL) {
         PyErr_NoMemory();
-    } else {
-        Py_INCREF(reader);
-        Py_XSETREF(self->read_base, reader);
+    } else if (set_base(self, reader) == 0) {
         if (journal.buf == NULL) {
             status = rw_decoder_begin(self->workspace, self->size);
         } else if (journal.len > (Py_ssize_t)self->size) {
@@ -87,6 +127,7 @@ static void decoder_dealloc(decoder_t *self)
     PyTypeObject *type = Py_TYPE(self);
 
     PyObject_GC_UnTrack(self);
+    PyBuffer_Release(&self->base);
     Py_XDECREF(self->read_base);
     PyMem_Free(self->workspace);
     type->tp_free((PyObject *)self);
@@ -116,7 +157,7 @@ static PyObject *decoder_run(decoder_t *self, PyObject *args)
     PyObject *out;
     int status;
 
-    if (!PyArg_ParseTuple(args, "y*I", &chunk, &room))
+    if (is_busy(self) || !PyArg_ParseTuple(args, "y*I", &chunk, &room))
         return NULL;
     out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
     if (out == NULL) {
@@ -125,8 +166,12 @@ static PyObject *decoder_run(decoder_t *self, PyObject *args)
     }
     used = chunk.len > 0x10000000 ? 0x10000000u : (uint32_t)chunk.len;
     made = room;
+    self->busy = 1;
+    self->thread = PyEval_SaveThread();
     status = rw_decoder_run(self->workspace, &source, chunk.buf, &used,
                             (uint8_t *)PyBytes_AS_STRING(out), &made);
+    PyEval_RestoreThread(self->thread);
+    self->busy = 0;
     PyBuffer_Release(&chunk);
     if (status < 0 || _PyBytes_Resize(&out, (Py_ssize_t)made) < 0) {
         Py_XDECREF(out);
@@ -138,6 +183,8 @@ static PyObject *decoder_run(decoder_t *self, PyObject *args)
 
 static PyObject *decoder_journal(decoder_t *self, PyObject *Py_UNUSED(ignored))
 {
+    if (is_busy(self))
+        return NULL;
     return PyBytes_FromStringAndSize((const char *)self->workspace,
                                      (Py_ssize_t)rw_decoder_journal_size(self->workspace));
 }
@@ -146,6 +193,8 @@ static PyObject *decoder_header(decoder_t *self, PyObject *Py_UNUSED(ignored))
 {
     uint8_t bytes[RW_HEADER_SIZE];
 
+    if (is_busy(self))
+        return NULL;
     rw_header_write(&((const rw_engine *)self->workspace)->header, bytes);
     return PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)RW_HEADER_SIZE);
 }
@@ -154,6 +203,8 @@ static PyObject *decoder_progress(decoder_t *self, PyObject *Py_UNUSED(ignored))
 {
     const rw_engine *e = (const rw_engine *)self->workspace;
 
+    if (is_busy(self))
+        return NULL;
     return Py_BuildValue("IIII", e->fed, e->position, e->steps,
                          rw_decoder_patch_length(self->workspace));
 }

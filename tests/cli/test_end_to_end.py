@@ -130,11 +130,12 @@ def running(
         enrolled(user, folder / f"vehicle{number}", number, name)
     text = PLAN.format(id=name, release=name, kind=name, share=share, soak_s=soak_s)
     assert user.ok("campaign", "create", written(folder / "plan.toml", text))["state"] == "draft"
+    result = user("campaign", "start", name, "--output", "json")
     for _ in range(_TRIES):
-        result = user("campaign", "start", name, "--output", "json")
         if "deltas still being made" not in result.stderr:
             break
         asyncio.run(SystemClock().sleep(0.2))
+        result = user("campaign", "start", name, "--output", "json")
     assert result.exit_code == 0, result.output
     started: dict[str, Any] = json.loads(result.stdout)
     return started

@@ -28,6 +28,7 @@ from roadworthy.updates.campaign import (
     decide,
     fold,
 )
+from roadworthy.updates.forgiveness import recovered
 from roadworthy.updates.gate import FAILED, IN_PROGRESS, Gate, MemberStage, WaveCount
 
 ONE, TWO = VehicleKey("v" + "1" * 16), VehicleKey("v" + "2" * 16)
@@ -126,6 +127,19 @@ def test_resuming_accepts_the_failures_so_far_and_no_later_ones() -> None:
     assert isinstance(act(resumed, count(forgiven, failed=4, waiting=5))[0], Paused)
 
 
+def test_a_new_failure_does_not_take_the_place_of_an_accepted_one_that_recovered() -> None:
+    resumed = fold(PAUSED, Resumed(120.0, "ann", "known fault", forgiven=3))
+    again = recovered(resumed, 0, failed_at=115.0)
+    assert again.waves[0].forgiven == 2
+    assert isinstance(act(again, count(2, failed=3, confirmed=1, waiting=5))[0], Paused)
+
+
+def test_a_recovered_failure_that_nobody_accepted_leaves_the_accepted_ones() -> None:
+    resumed = fold(PAUSED, Resumed(120.0, "ann", "known fault", forgiven=3))
+    assert recovered(resumed, 0, failed_at=121.0) == resumed
+    assert recovered(RUNNING, 0, failed_at=105.0) == RUNNING
+
+
 EVENTS: list[CampaignEvent] = [
     Started(1.0, "ann", (1, 1, 1)),
     WaveEnded(1.0, 0, "why"),
@@ -215,6 +229,7 @@ class Car(msgspec.Struct):
     stage: MemberStage = MemberStage.WAITING
     heard: float = 0.0
     ended: float = 0.0
+    accepted: bool = False
 
 
 class Rollout(RuleBasedStateMachine):
@@ -256,6 +271,15 @@ class Rollout(RuleBasedStateMachine):
         if stage not in IN_PROGRESS:
             self.end(member, stage)
 
+    @precondition(lambda self: any(one.stage is MemberStage.SILENT for one in self.members))
+    @rule(data=st.data(), stage=st.sampled_from([MemberStage.CONFIRMED, MemberStage.ROLLED_BACK]))
+    def a_silent_vehicle_ends_after_all(self, data: st.DataObject, stage: MemberStage) -> None:
+        silent = [one for one in self.members if one.stage is MemberStage.SILENT]
+        member = data.draw(st.sampled_from(silent))
+        if stage is MemberStage.CONFIRMED:
+            self.campaign = recovered(self.campaign, member.wave, failed_at=member.ended)
+        self.end(member, stage)
+
     @precondition(lambda self: self.campaign.state is CampaignState.RUNNING)
     @rule()
     def a_person_pauses(self) -> None:
@@ -266,6 +290,10 @@ class Rollout(RuleBasedStateMachine):
     def a_person_resumes(self) -> None:
         failed = self.count(self.campaign.wave).failed
         self.campaign = fold(self.campaign, Resumed(self.now, "ann", "why", failed))
+        for member in self.members:
+            if member.wave == self.campaign.wave and member.stage in FAILED:
+                member.accepted = True
+        self.now += 1.0
 
     @rule()
     def the_engine_ticks(self) -> None:
@@ -306,6 +334,13 @@ class Rollout(RuleBasedStateMachine):
                 assert counted.failed - counted.forgiven <= share * counted.reached
             if wave > self.campaign.wave:
                 assert counted.waiting == counted.size
+
+    @invariant()
+    def exactly_the_failures_that_nobody_accepted_count_against_the_gate(self) -> None:
+        for wave in range(len(self.campaign.waves)):
+            counted = self.count(wave)
+            failed = [one for one in self.members if one.wave == wave and one.stage in FAILED]
+            assert counted.failed - counted.forgiven == sum(not one.accepted for one in failed)
 
     @invariant()
     def no_more_vehicles_work_than_allowed(self) -> None:

@@ -21,7 +21,8 @@ from roadworthy.trust.envelope import unseal
 from roadworthy.trust.errors import ForeignOfferError
 from roadworthy.trust.keys import key_from_json
 from roadworthy.updates.campaign import Member
-from roadworthy.updates.gate import IN_PROGRESS, MemberStage
+from roadworthy.updates.forgiveness import recovered
+from roadworthy.updates.gate import FAILED, IN_PROGRESS, MemberStage
 from roadworthy.updates.release import NewerInstalledError, Release, ecu_targets
 from roadworthy.updates.reports import (
     REPORT_BYTES_MAX,
@@ -165,6 +166,8 @@ def _result(tables: Tables, vehicle: Vehicle, report: Result, now: datetime) -> 
             ended_at=now.timestamp(),
         )
     )
+    if member.stage in FAILED and stage not in FAILED:
+        _recovered(tables, member)
     record(
         tables,
         "result",
@@ -180,6 +183,12 @@ def _result(tables: Tables, vehicle: Vehicle, report: Result, now: datetime) -> 
         },
         now=now,
     )
+
+
+def _recovered(tables: Tables, member: Member) -> None:
+    campaign = tables.campaigns.get(member.campaign_id)
+    if campaign is not None:
+        tables.campaigns.put(recovered(campaign, member.wave, failed_at=member.ended_at))
 
 
 def _truth(

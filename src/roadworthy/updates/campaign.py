@@ -66,7 +66,7 @@ class Wave(msgspec.Struct, frozen=True):
     share: part of the whole selection, 0..1; the last wave takes all that is left.
     vehicles: named vehicles, such as test cars; they come before any other in this wave.
     started_at, ended_at: Unix seconds, 0 for not yet.
-    forgiven: failures that a person accepted by resuming.
+    forgiven, forgiven_at: failures that a person accepted by resuming, and when.
     verdict: the gate's last word.
     """
 
@@ -77,6 +77,7 @@ class Wave(msgspec.Struct, frozen=True):
     started_at: float = 0.0
     ended_at: float = 0.0
     forgiven: int = 0
+    forgiven_at: float = 0.0
     verdict: str = ""
 
 
@@ -280,8 +281,10 @@ def fold(campaign: Campaign, event: CampaignEvent) -> Campaign:
             ended = _with_wave(campaign, event.wave, ended_at=event.at, verdict=event.why)
             changes = {"waves": ended}
         case Resumed():
-            forgiven = _with_wave(campaign, campaign.wave, forgiven=event.forgiven)
-            changes = {"waves": forgiven, **_turn(CampaignState.RUNNING, event)}
+            waves = _with_wave(
+                campaign, campaign.wave, forgiven=event.forgiven, forgiven_at=event.at
+            )
+            changes = {"waves": waves, **_turn(CampaignState.RUNNING, event)}
         case Paused():
             changes = _turn(CampaignState.PAUSED, event)
         case Aborted():

@@ -63,8 +63,9 @@ class CampaignJob:
                     {"name": "Early fleet", "share": 0.2},
                     {"name": "Whole fleet", "share": 1.0},
                 ],
-                "gate": {"failure_share_max": 0.1, "reached_min": 5, "soak_s": 2.0}
-                | {"silent_after_s": 180.0},
+                "gate": {"failure_share_max": 0.1, "reached_min": 10, "soak_s": 2.0}
+                | {"silent_after_s": 600.0},
+                "offers_open_max": 12,
             },
         )
         while not self._deltas_made():

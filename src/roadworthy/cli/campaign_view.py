@@ -88,10 +88,14 @@ def _waves(item: Mapping[str, Any]) -> Table:
 
 def _planned(wave: Mapping[str, Any], *, is_started: bool) -> str:
     if is_started or wave["size"]:
-        return f"{wave['size']} vehicles"
+        return _vehicles(wave["size"])
     if wave["share"]:
         return f"{wave['share']:.0%}"
-    return f"{len(wave['vehicles'])} vehicles" if wave["vehicles"] else "the rest"
+    return _vehicles(len(wave["vehicles"])) if wave["vehicles"] else "the rest"
+
+
+def _vehicles(number: int) -> str:
+    return f"{number} vehicle" if number == 1 else f"{number} vehicles"
 
 
 def _funnel(counts: Mapping[str, int]) -> Table:
@@ -111,7 +115,7 @@ def _funnel(counts: Mapping[str, int]) -> Table:
 def _bar(number: int, total: int, stage: MemberStage) -> Text:
     length = max(1, round(_BAR * number / total)) if number else 0
     style = "cyan" if stage in IN_PROGRESS else state_text(stage.value).style
-    return Text.assemble(("━" * length, style), ("━" * (_BAR - length), "grey30"))
+    return Text("━" * length, style=style)
 
 
 def _reasons(failed: Sequence[Mapping[str, Any]]) -> Table:

@@ -95,6 +95,7 @@ class Root(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
+        extra.setdefault("default_map", {})
         with _translated(None):
             return super().make_context(info_name, args, parent, **extra)
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from roadworthy.trust.tuf import Key
 __all__ = ["ledger"]
 
 _PAGE = 200
+_HEX = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{4,}\b")
 _OUTPUT_OPTION = click.option(
     "-o", "to", required=True, type=FILE, help="File to write; - for standard output."
 )
@@ -47,7 +49,7 @@ def list_all(context: click.Context, *, subject: str, limit: int) -> None:
                     item["type"],
                     item["subject"],
                     item["actor"],
-                    _details(item["data"]),
+                    _HEX.sub(r"\1…", _details(item["data"])),
                 )
                 for item in found
             ],

@@ -68,12 +68,15 @@ class Output:
 
 
 def make_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Table:
-    """Return a table without frames: one rule below the headings is enough."""
+    """Return a table without frames; where it is narrow, the last column is wrapped first."""
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
-    for column in columns:
-        is_number = column.startswith(">")
-        heading = column.removeprefix(">")
-        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
+    for number, column in enumerate(columns, start=1):
+        table.add_column(
+            column.removeprefix(">"),
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+            no_wrap=number < len(columns),
+        )
     for row in rows:
         table.add_row(*(_text(cell) for cell in row))
     return table

@@ -7,8 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.panel import Panel
-from rich.table import Table
+from rich.text import Text
 
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import InputError
@@ -148,17 +147,10 @@ def _announce(ready: Ready, settings: Settings) -> None:
         "Sign in (once)": ready.sign_in,
         "Token": str(ready.token_file),
     }
-    if not output.out.is_terminal:
-        for name, value in rows.items():
-            click.echo(f"{name}: {value}")
-        return
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
+    output.message("Roadworthy runs; Ctrl-C stops it.")
     for name, value in rows.items():
-        grid.add_row(name, value)
-    output.out.print(Panel(grid, title="Roadworthy runs", title_align="left", border_style="green"))
-    output.message("Ctrl-C stops it.")
+        # Never wrapped, so that a link stays one that can be clicked or copied.
+        output.out.print(Text.assemble((f"{name:<16}", "dim"), value), soft_wrap=True)
 
 
 def _operator_tls(certificate: Path | None, key: Path | None) -> TlsServer | None:

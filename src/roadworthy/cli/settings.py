@@ -130,7 +130,8 @@ def _load_profile(context: click.Context, _: click.Parameter, value: str | None)
         raw = {}
     except (OSError, ValueError) as error:
         raise InputError(f"can't be read ({error})", value=str(path)) from error
-    context.default_map = _profile(raw, value, path)
+    if context.default_map is not None:
+        context.default_map.update(_profile(raw, value, path))
     return value
 
 

@@ -19,11 +19,11 @@ from roadworthy.adapters.nats_broker import BrokerSettings, NatsBroker
 from roadworthy.adapters.nats_messages import NatsMessages
 from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.adapters.tls import TlsServer
-from roadworthy.base.clock import SystemChance, SystemClock
+from roadworthy.base.clock import Clock, SystemChance, SystemClock
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.access import LINK_LIFE, SCOPES, issue
+from roadworthy.cloud.admission import admit
 from roadworthy.cloud.desk import Desk
-from roadworthy.cloud.enrolment import authorise
 from roadworthy.cloud.folder import ServerFolder
 from roadworthy.cloud.operator_app import make_operator_app
 from roadworthy.cloud.pages.sign_in import sign_in_path
@@ -139,7 +139,7 @@ def _make_desk(
         clock=clock,
         chance=chance,
     )
-    gate = VehicleGate(broker, _admit(store), clock=clock)
+    gate = VehicleGate(broker, _admit(store, clock), clock=clock)
     desk = Desk(
         store=store,
         artifacts=FolderArtifacts(folder.artifacts),
@@ -166,11 +166,11 @@ def _workers(desk: Desk, messages: NatsMessages) -> list[Callable[[], Awaitable[
     ]
 
 
-def _admit(store: SqliteStore[StoredEntry, Account]) -> Authorise:
-    async def admit(certificate: bytes) -> VehicleKey:
-        return authorise(store.read(), certificate)
+def _admit(store: SqliteStore[StoredEntry, Account], clock: Clock) -> Authorise:
+    async def ask(certificate: bytes) -> VehicleKey:
+        return await admit(store, certificate, now=clock.now())
 
-    return admit
+    return ask
 
 
 async def _listen(

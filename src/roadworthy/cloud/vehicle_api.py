@@ -18,9 +18,9 @@ from litestar.response import Response, Stream
 
 from roadworthy.base.errors import AccessError, NotFoundError
 from roadworthy.base.ids import Sha256, VehicleKey, parse_sha256
+from roadworthy.cloud.admission import admit
 from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.desk import Desk
-from roadworthy.cloud.enrolment import authorise
 from roadworthy.cloud.problems import handle_problem
 from roadworthy.cloud.ranges import parse_range
 from roadworthy.cloud.repositories import (
@@ -102,7 +102,7 @@ def _only_registered(desk: Desk) -> Any:  # noqa: ANN401 - litestar's guard type
         certificate = tls.get("client_certificate")
         if not isinstance(certificate, bytes):
             raise HTTPException(status_code=403, detail="a client certificate is needed")
-        connection.state.vehicle = authorise(desk.tables(), certificate)
+        connection.state.vehicle = await admit(desk.store, certificate, now=desk.now())
 
     return guard
 

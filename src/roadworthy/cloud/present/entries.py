@@ -10,7 +10,16 @@ from roadworthy.compliance.ledger import Entry, leaf_hash, parse_entry
 
 __all__ = ["event_rows", "ledger_row", "sentence"]
 
-_BAD = frozenset({"refusal", "report-refused", "vehicle-silent", "not-offered", "vehicle-revoked"})
+_BAD = frozenset(
+    {
+        "access-refused",
+        "refusal",
+        "report-refused",
+        "vehicle-silent",
+        "not-offered",
+        "vehicle-revoked",
+    }
+)
 _WARN = frozenset({"campaign-paused", "campaign-aborted"})
 _OK = frozenset({"release-signed", "campaign-finished", "wave-ended"})
 
@@ -41,6 +50,7 @@ _SENTENCES: dict[str, Callable[[_Data], str]] = {
     "result": _result,
     "refusal": lambda d: f"Vehicle refused what it was given ({d['code']}): {d['detail']}",
     "report-refused": lambda d: f"Report refused ({d['code']}): {d['detail']}",
+    "access-refused": lambda d: f"Turned away: {d['detail']}",
     "vehicle-silent": lambda _: "Took the offer and has not reported since",
     "vehicle-enrolled": lambda d: f"Enrolled a vehicle of type {d['type']}",
     "vehicle-revoked": lambda d: f"Revoked the vehicle's certificate. {d['why']}".rstrip(),

@@ -34,7 +34,7 @@ _ECU_STATES = {
     MemberStage.STAGED: "installing",
     MemberStage.ACTIVATED: "activating",
 }
-_REFUSALS = frozenset({"refusal", "report-refused"})
+_REFUSALS = frozenset({"access-refused", "refusal", "report-refused"})
 
 
 def overview(tables: Tables, *, now: datetime) -> views.OverviewView:

@@ -119,13 +119,13 @@ class Bench:
         body = {
             "vin": vin,
             "type": vehicle_type,
-            "csr": _pem(certificates.build_csr(key, "any")),
+            "csr": csr_pem(certificates.build_csr(key, "any")),
             "report_key": key_to_json(key_of(signer)).decode(),
         }
         answer = await self.operator.post("/api/v1/vehicles", json=body)
         assert answer.status_code == 201, answer.text
         pem = answer.json()["certificate"].encode()
-        certificate = certificates.to_der(_certificate(pem))
+        certificate = certificates.to_der(certificate_from(pem))
         return TestVehicle(VehicleKey(answer.json()["vehicle"]), signer, certificate, vin)
 
     async def signed_release(self, release_id: str, image: bytes, counter: int) -> None:
@@ -353,11 +353,11 @@ def ecu(image: bytes, counter: int, serial: str = "ENG-1") -> EcuState:
     )
 
 
-def _pem(csr: bytes) -> str:
+def csr_pem(csr: bytes) -> str:
     return x509.load_der_x509_csr(csr).public_bytes(Encoding.PEM).decode()
 
 
-def _certificate(pem: bytes) -> x509.Certificate:
+def certificate_from(pem: bytes) -> x509.Certificate:
     return x509.load_pem_x509_certificate(pem)
 
 

@@ -52,6 +52,9 @@ def enrol(  # noqa: PLR0913 - random values come from the caller
 ) -> tuple[Vehicle, bytes]:
     """Register a vehicle; return it and its certificate (PEM).
 
+    A vehicle that was revoked and comes again keeps its key: its ECUs remember the versions of
+    the director's metadata under that name. Everything else of it begins anew.
+
     Args:
         tables: of the write.
         authority: signs the empty offer that the vehicle finds at its first poll.
@@ -70,7 +73,7 @@ def enrol(  # noqa: PLR0913 - random values come from the caller
     if known is not None and not known.revoked_at:
         raise ConflictError("is registered", value=vin, todo="revoke it first")
     key_from_json(request.report_key.encode())
-    key = VehicleKey("v" + token[:16])
+    key = known.key if known else VehicleKey("v" + token[:16])
     serial = int(token[16:], 16) | 1
     certificate = certificates.issue_vehicle(
         issuer, request.csr, key, serial=serial, validity=_validity(now)

@@ -15,6 +15,7 @@ from roadworthy.compliance.ledger import (
     Entry,
     Frontier,
     SignedTreeHead,
+    leaf_hash,
     make_bundle,
     parse_entry,
     sign_head,
@@ -60,7 +61,7 @@ def record(
     leaf = Entry(
         index=index, time=now, type=kind, actor=actor, subject=subjects[0], data=data
     ).leaf()
-    _, completed = Frontier.load(index, Nodes(tables.ledger)).append(leaf)
+    _, completed = Frontier.load(index, Nodes(tables.ledger)).append(leaf_hash(leaf))
     tables.ledger.put_nodes({(node.level, node.index): node.hash for node in completed})
     tables.ledger.put_entry(StoredEntry(index, leaf), subjects)
     return index
@@ -68,7 +69,7 @@ def record(
 
 def entry_at(table: LedgerTable, index: int) -> Entry:
     """Return the entry at an index or raise NotFoundError."""
-    stored = table.entry(index)
+    stored = table.entry(index) if 0 <= index < table.size() else None
     if stored is None:
         raise NotFoundError("no such entry", value=f"ledger/{index}")
     return parse_entry(stored.data)

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 from litestar import Request, Router, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
-from litestar.response import ServerSentEvent
+from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from roadworthy.base.errors import InputError
 from roadworthy.base.ids import parse_vehicle_key
-from roadworthy.cloud.api.guards import account_of
+from roadworthy.cloud.access import NotSignedInError
+from roadworthy.cloud.api.guards import account_of, identify
 from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.paging import next_cursor, offset_of
 from roadworthy.cloud.api.schemas import (
@@ -108,24 +109,36 @@ async def change(
 
 
 @get("/{campaign_id:str}/events", media_type="text/event-stream")
-async def events(desk: GivenDesk, campaign_id: FromPath[str]) -> ServerSentEvent:
+async def events(
+    desk: GivenDesk, request: Request[Any, Any, Any], campaign_id: FromPath[str]
+) -> ServerSentEvent:
     """Follow a campaign: an event `campaign` with its JSON after each change, until it ends."""
     campaign_or_error(desk.tables(), campaign_id)
-    return ServerSentEvent(_follow(desk, campaign_id), event_type="campaign")
+    return ServerSentEvent(_follow(desk, request, campaign_id))
 
 
-async def _follow(desk: Desk, campaign_id: str) -> AsyncIterator[str]:
+async def _follow(
+    desk: Desk, request: Request[Any, Any, Any], campaign_id: str
+) -> AsyncIterator[ServerSentEventMessage]:
     last = ""
-    while True:
+    while _is_allowed(desk, request):
         tables = desk.tables()
         shown = campaign_out(tables, campaign_or_error(tables, campaign_id))
         text = msgspec.json.encode(shown).decode()
         if text != last:
             last = text
-            yield text
+            yield ServerSentEventMessage(text, event="campaign")
         if shown.state in _OVER:
             return
         await desk.clock.sleep(_WATCH_EVERY_S)
+
+
+def _is_allowed(desk: Desk, request: Request[Any, Any, Any]) -> bool:
+    try:
+        identify(desk, request)
+    except NotSignedInError:
+        return False
+    return True
 
 
 def _wave(item: WaveIn) -> Wave:

@@ -17,7 +17,7 @@ from roadworthy.cloud.access import NotSignedInError, require, who
 from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.ports import Account
 
-__all__ = ["COOKIE", "account_of", "check_form", "form_token", "token_guard"]
+__all__ = ["COOKIE", "account_of", "check_form", "form_token", "identify", "token_guard"]
 
 COOKIE = "roadworthy-session"
 _SAFE = frozenset({"GET", "HEAD"})
@@ -32,7 +32,7 @@ def token_guard(desk: Desk) -> Any:  # noqa: ANN401 - litestar's guard type is i
         scope = handler.opt.get("scope", "read")
         if scope == "public":
             return
-        account = _identify(desk, connection)
+        account = identify(desk, connection)
         require(account, scope)
         connection.state.account = account
 
@@ -56,7 +56,12 @@ def check_form(request: Request[Any, Any, Any], sent: str) -> None:
         raise AccessError("did not come from this page", value="form", todo="reload and try again")
 
 
-def _identify(desk: Desk, connection: ASGIConnection[Any, Any, Any, Any]) -> Account:
+def identify(desk: Desk, connection: ASGIConnection[Any, Any, Any, Any]) -> Account:
+    """Return whose token or session came with a request; a long answer asks again and again.
+
+    Raises:
+        NotSignedInError: there is none, or it is not valid any more.
+    """
     table = desk.tables().accounts
     header = connection.headers.get("authorization", "")
     if header.lower().startswith("bearer "):

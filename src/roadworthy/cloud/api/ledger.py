@@ -3,8 +3,9 @@
 from litestar import Response, Router, get
 from litestar.params import FromPath, FromQuery
 
+from roadworthy.base.errors import InputError
 from roadworthy.cloud.api.inject import GivenDesk
-from roadworthy.cloud.api.paging import LIMIT_MAX, offset_of
+from roadworthy.cloud.api.paging import LIMIT_MAX
 from roadworthy.cloud.api.schemas import EntryOut, Page, entry_out
 from roadworthy.cloud.records import entry_at, proof_bundle, tree_head
 from roadworthy.compliance.ledger import parse_entry
@@ -13,6 +14,7 @@ from roadworthy.trust.keys import key_of, key_to_json
 __all__ = ["ledger"]
 
 _JSON = "application/json"
+_INDEX_MAX = 2**53
 
 
 @get("/")
@@ -20,16 +22,28 @@ async def entries(
     desk: GivenDesk,
     subject: FromQuery[str] = "",
     before: FromQuery[int | None] = None,
+    after: FromQuery[str | None] = None,
     limit: FromQuery[int] = 50,
 ) -> Page[EntryOut]:
-    """List entries, newest first; of one subject such as `campaign/spring`, or of all."""
-    offset_of(None, limit)
-    found = desk.tables().ledger.entries(
-        subject=subject, before=before, limit=min(limit, LIMIT_MAX)
-    )
+    """List entries, newest first; of one subject such as `campaign/spring`, or of all.
+
+    `before` is the index that the list ends in front of; `after` takes the `next` of a page.
+    """
+    if not 1 <= limit <= LIMIT_MAX:
+        raise InputError(f"must be 1 to {LIMIT_MAX}", value="limit")
+    end = _index(after) if after else before
+    if end is not None and not 0 <= end <= _INDEX_MAX:
+        raise InputError("is no index", value="before", todo="give the index of an entry")
+    found = desk.tables().ledger.entries(subject=subject, before=end, limit=limit)
     items = [entry_out(parse_entry(item.data)) for item in found]
     more = len(found) == limit and found[-1].index > 0
     return Page(items, str(found[-1].index) if more else None)
+
+
+def _index(after: str) -> int:
+    if not after.isdecimal() or len(after) > len(str(_INDEX_MAX)):
+        raise InputError("is not a cursor", value="after", todo="give `next` of the page before")
+    return int(after)
 
 
 @get("/head", media_type=_JSON)

@@ -7,7 +7,7 @@ from litestar import Request, Response
 from litestar.response import Stream
 
 from roadworthy.base.errors import RoadworthyError
-from roadworthy.cloud.api.guards import COOKIE, form_token
+from roadworthy.cloud.api.guards import COOKIE, form_token, identify
 from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.web import views
 from roadworthy.cloud.web.live import LiveStream
@@ -54,12 +54,13 @@ def stream(
     request: Request[Any, Any, Any],
     make_view: Callable[[], views.View],
 ) -> Stream:
-    """Return the live parts of a page for as long as somebody looks at it."""
+    """Return the live parts of a page for as long as somebody looks at it and may."""
 
     async def follow() -> AsyncIterator[bytes]:
         live = LiveStream(renderer)
         while True:
             try:
+                identify(desk, request)
                 yield live.update(make_view(), frame_of(desk, request))
             except RoadworthyError:
                 return

@@ -189,11 +189,8 @@ class NatsBroker:
             ) from error
 
 
-def _configuration(broker: NatsBroker) -> dict[str, object]:
-    settings, users = broker.settings, broker._users  # noqa: SLF001 - same module
-    keys = {role: issuer.public for role, issuer in users.items()}
-    folder = settings.folder.resolve()
-    tls = {
+def _mqtt_tls(settings: BrokerSettings) -> dict[str, object]:
+    return {
         "cert_file": str(settings.tls.certificate.resolve()),
         "key_file": str(settings.tls.private_key.resolve()),
         "ca_file": str((settings.tls.client_ca or settings.folder).resolve()),
@@ -201,6 +198,11 @@ def _configuration(broker: NatsBroker) -> dict[str, object]:
         "min_version": "1.3",
         "timeout": 10,
     }
+
+
+def _configuration(broker: NatsBroker) -> dict[str, object]:
+    settings, users = broker.settings, broker._users  # noqa: SLF001 - same module
+    keys = {role: issuer.public for role, issuer in users.items()}
     return {
         "server_name": "roadworthy",
         "listen": f"{settings.host}:{broker.nats_port}",
@@ -209,7 +211,7 @@ def _configuration(broker: NatsBroker) -> dict[str, object]:
         "logfile_max_num": 3,
         "max_payload": _PAYLOAD_BYTES_MAX,
         "jetstream": {
-            "store_dir": str(folder),
+            "store_dir": str(settings.folder.resolve()),
             "max_mem": 64 << 20,
             "max_file": settings.store_bytes_max,
             "sync_interval": "always",
@@ -217,7 +219,7 @@ def _configuration(broker: NatsBroker) -> dict[str, object]:
         },
         "mqtt": {
             "listen": f"{settings.host}:{broker.mqtt_port}",
-            "tls": tls,
+            "tls": _mqtt_tls(settings),
             "reject_qos2_publish": True,
             "downgrade_qos2_subscribe": True,
         },

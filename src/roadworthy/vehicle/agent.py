@@ -70,12 +70,7 @@ class Agent:
             self._settings,
             ecus=self._ecus,
             link=self._link,
-            artifacts=Artifacts(
-                ports.cloud,
-                ports.storage,
-                ports.codec,
-                append_bytes=self._settings.append_bytes,
-            ),
+            artifacts=Artifacts(ports, append_bytes=self._settings.append_bytes),
         )
         self._known: dict[str, EcuState] = {}
         self._told: tuple[EcuState, ...] | None = None

@@ -10,7 +10,7 @@ from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import InputError, LinkError, RoadworthyError, TrustError
 from roadworthy.base.ids import Sha256
 from roadworthy.updates.install_events import Fetch, Rebuild
-from roadworthy.vehicle.ports import Cloud, Codec, Storage
+from roadworthy.vehicle.settings import Ports
 
 __all__ = ["Artifacts", "BadArtifactError", "BadDeltaError", "Progress", "image_name"]
 
@@ -45,16 +45,14 @@ class Artifacts:
     """The artifacts of one vehicle.
 
     Args:
-        cloud: where they come from.
-        storage: where they are kept.
-        codec: applies deltas.
+        ports: the cloud they come from, the storage they are kept in, the codec of deltas.
         append_bytes: how much of a download is gathered before it is stored.
     """
 
-    def __init__(self, cloud: Cloud, storage: Storage, codec: Codec, *, append_bytes: int) -> None:
-        self._codec = codec
-        self._cloud = cloud
-        self._storage = storage
+    def __init__(self, ports: Ports, *, append_bytes: int) -> None:
+        self._codec = ports.codec
+        self._cloud = ports.cloud
+        self._storage = ports.storage
         self._append_bytes = append_bytes
         self._held: tuple[Sha256, bytes] | None = None
         self.received_bytes = 0

@@ -194,12 +194,14 @@ async def _roll_out(
     try:
         await _first(job.wait_for_inventories(options.vehicles), listening, fleet)
         screen.step(f"{options.vehicles} vehicles enrolled and reported their ECUs")
+        screen.step(f"A truck answers any UDS tester: DoIP on 127.0.0.1:{seen.doip_port}")
         canary = [seen.order[index] for index in range(min(2, options.vehicles))]
         await _first(job.start(canary), listening, fleet)
         screen.step("Deltas made; campaign of three waves started")
         campaign = await _first(_watch(job, screen), listening, fleet)
-        found = problems(campaign, await asyncio.to_thread(job.members), seen)
-        _sum_up(screen, found, seen)
+        members = await asyncio.to_thread(job.members)
+        found = problems(campaign, members, seen)
+        _sum_up(screen, found, members, seen)
         if not options.once:
             screen.step("Everything stays up; Ctrl-C ends it")
             await listening
@@ -241,7 +243,11 @@ async def _watch(job: CampaignJob, screen: Screen) -> Mapping[str, Any]:
         await clock.sleep(_POLL_S)
 
 
-def _sum_up(screen: Screen, found: list[str], seen: Seen) -> None:
+def _sum_up(screen: Screen, found: list[str], members: list[dict[str, Any]], seen: Seen) -> None:
+    for member in members:
+        if member["code"]:
+            where = f"{member['vehicle']} {member['stage']} at {member['ecu'] or 'no ECU'}"
+            screen.step(f"{where} ({member['code']}): {member['detail']}")
     for text in found:
         screen.problem(text)
     if not found:

@@ -25,6 +25,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from roadworthy.adapters.delta_thread import ThreadCodec
 from roadworthy.adapters.tls import TlsClient
 from roadworthy.base.clock import Chance, SeededChance, SystemChance
 from roadworthy.base.errors import InputError, RoadworthyError, StoreError
@@ -32,12 +33,14 @@ from roadworthy.base.ids import VehicleKey, Vin
 from roadworthy.cloud.client import OperatorClient
 from roadworthy.diagnostics.conversation import Pace
 from roadworthy.sim.ecu import EcuPace
+from roadworthy.sim.real_ports import SharedCodec
 from roadworthy.sim.real_vehicle import Connection, RealVehicle
 from roadworthy.sim.vehicle import Build
 from roadworthy.sim.vehicle_types import factory_release, vehicle_type, vin
 from roadworthy.trust import certificates
 from roadworthy.trust.keys import SEED_BYTES, key_of, key_to_json, signer_from_seed
 from roadworthy.updates.install_plan import Policy
+from roadworthy.vehicle.ports import Codec
 from roadworthy.vehicle.settings import AgentSettings
 
 __all__ = [
@@ -182,10 +185,11 @@ async def _enrolled(
     config: FleetConfig, *, enrol: Enrol, emit: Emit, chance: Chance
 ) -> list[RealVehicle]:
     limit, faults = asyncio.Semaphore(_ENROL_AT_ONCE), faulty(config)
+    codec = SharedCodec(ThreadCodec())
 
     async def one(index: int, type_name: str) -> RealVehicle:
         async with limit:
-            vehicle = await _make(config, index, enrol=enrol, emit=emit, chance=chance)
+            vehicle = await _make(config, index, codec, enrol=enrol, emit=emit, chance=chance)
         fault = faults.get(index, "")
         if fault == "ecu-rejects":
             vehicle.reject_programming()
@@ -200,7 +204,13 @@ async def _enrolled(
 
 
 async def _make(
-    config: FleetConfig, index: int, *, enrol: Enrol, emit: Emit, chance: Chance
+    config: FleetConfig,
+    index: int,
+    codec: Codec,
+    *,
+    enrol: Enrol,
+    emit: Emit,
+    chance: Chance,
 ) -> RealVehicle:
     """Enrol one vehicle and build it."""
     signer = signer_from_seed(bytes.fromhex(chance.token(SEED_BYTES)))
@@ -233,6 +243,7 @@ async def _make(
         settings=_settings(config.pace),
         pace=_ecu_pace(config.pace),
         chance=SeededChance(f"fleet/{config.seed}/{index}"),
+        codec=codec,
         tell=lambda event, facts: emit({"event": event, "vehicle": enrolled.vehicle, **facts}),
     )
     await vehicle.prepare()

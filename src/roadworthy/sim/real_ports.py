@@ -3,21 +3,25 @@
 The ECU answers at once, as any machine in memory does; `PacedBus` lets the time pass that
 flash memory takes, and tells what an ECU runs after each reset. `FlakyCloud` breaks a part
 of the downloads off and closes their connection, so that they have to be resumed.
+`SharedCodec` applies each delta once: in the field every vehicle has a processor of its own
+for it, here they all share one machine.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from roadworthy.adapters.https_client import HttpsCloud
 from roadworthy.base.clock import Clock, SeededChance
+from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import LinkError
 from roadworthy.base.ids import Sha256
 from roadworthy.diagnostics.uds import Service
 from roadworthy.sim.ecu import VirtualEcu
 from roadworthy.updates.install_plan import Conditions
-from roadworthy.vehicle.ports import EcuBus
+from roadworthy.vehicle.ports import Codec, EcuBus
 
-__all__ = ["FlakyCloud", "PacedBus", "ParkedConditions"]
+__all__ = ["FlakyCloud", "PacedBus", "ParkedConditions", "SharedCodec"]
 
 
 class PacedBus:
@@ -90,6 +94,27 @@ class FlakyCloud:
                 if left_bytes is not None:
                     left_bytes -= len(piece)
                 yield piece
+
+
+class SharedCodec:
+    """Implements the `Codec` of all vehicles of a process around a real one.
+
+    Args:
+        codec: does the work when a delta comes for the first time.
+    """
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._images: dict[tuple[str, str], bytes] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+
+    async def decode(self, base: bytes, patch: bytes) -> bytes:
+        """Return the image that the patch makes of the base; errors as the codec's."""
+        key = (sha256_hex(base), sha256_hex(patch))
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if key not in self._images:
+                self._images[key] = await self._codec.decode(base, patch)
+        return self._images[key]
 
 
 class ParkedConditions:

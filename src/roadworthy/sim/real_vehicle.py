@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from roadworthy.adapters.delta_thread import ThreadCodec
 from roadworthy.adapters.doip import DoipTcpServer, TcpEcuBus
 from roadworthy.adapters.doip_memory import MemoryNetwork
 from roadworthy.adapters.https_client import HttpsCloud, HttpsSettings
@@ -26,7 +25,7 @@ from roadworthy.sim.real_ports import FlakyCloud, PacedBus, ParkedConditions
 from roadworthy.sim.vehicle import Build, build_ecus, factory_storage, identity_of
 from roadworthy.sim.vehicle_types import UPDATABLE
 from roadworthy.vehicle.agent import Agent
-from roadworthy.vehicle.ports import EcuBus
+from roadworthy.vehicle.ports import Codec, EcuBus
 from roadworthy.vehicle.settings import AgentSettings, Ports
 
 __all__ = ["Connection", "RealVehicle", "Tell"]
@@ -58,6 +57,7 @@ class RealVehicle:
         settings: of its agent.
         pace: of its ECUs.
         chance: draws broken downloads and how power loss tears.
+        codec: applies deltas.
         tell: told what happens.
     """
 
@@ -70,6 +70,7 @@ class RealVehicle:
         settings: AgentSettings,
         pace: EcuPace,
         chance: SeededChance,
+        codec: Codec,
         tell: Tell,
     ) -> None:
         self.key = build.key
@@ -80,6 +81,7 @@ class RealVehicle:
         self._storage = FolderStorage(folder)
         self._settings = settings
         self._chance = chance
+        self._codec = codec
         self._tell = tell
         self._clock = SystemClock()
         handlers: dict[int, EcuHandler] = {
@@ -165,7 +167,7 @@ class RealVehicle:
             storage=self._storage,
             clock=self._clock,
             conditions=ParkedConditions(),
-            codec=ThreadCodec(),
+            codec=self._codec,
         )
         self.agent = Agent(ports, identity_of(self._build), self._settings)
         try:

@@ -53,7 +53,7 @@ int64_t rw_measure_arch(const rw_pair_of_images *m, const rw_engine *parameters,
     h.cover_count = m->cover_count;
     h.memo_bits = 14;
     h.window_bits = h.index_bits = 0;
-    h.slot_count = 2;
+    h.slot_count = RW_SLOT_LINE;
     e = calloc(1, (size_t)rw_layout_size(&h));
     if (e == 0)
         return 0;

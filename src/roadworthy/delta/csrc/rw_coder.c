@@ -58,26 +58,28 @@ uint32_t rw_code_raw(rw_view *view, uint32_t value, uint32_t bits)
     return out;
 }
 
-/* Two places for every context; the one seen less often gives way to a new context. */
-static uint32_t *find_slot(rw_view *view, uint32_t hash)
+/* Three places for every context; the one seen least often gives way to a new context. */
+static uint32_t *choose(uint32_t *line, uint32_t i, uint32_t check)
 {
-    uint32_t count = view->engine->header.slot_count;
-    uint32_t i = (uint32_t)((uint64_t)hash * count >> 32);
-    uint32_t *a = view->slots + i, *b = view->slots + (i ^ 1), check = hash & 127;
+    uint32_t *a = line + i, *b = line + (i ^ 1), *c = line + (i ^ 2);
 
     if (SLOT_CHECK(*a) == check)
         return a;
     if (SLOT_CHECK(*b) == check)
         return b;
+    if (SLOT_CHECK(*c) == check)
+        return c;
     if (SLOT_COUNT(*b) < SLOT_COUNT(*a))
         a = b;
+    if (SLOT_COUNT(*c) < SLOT_COUNT(*a))
+        a = c;
     *a = P_HALF | check;
     return a;
 }
 
 static void train_slot(uint32_t *slot, int bit)
 {
-    static const uint16_t rate[32] = {683, 410, 293, 228, 186, 158, 137, 120, 108, 98, 89,
+    static const uint16_t rate[32] = {860, 540, 380, 280, 220, 175, 137, 120, 108, 98, 89,
                                       82,  76,  71,  66,  62,  59,  55,  53,  50,  48, 46,
                                       44,  42,  40,  39,  37,  36,  35,  33,  32,  31};
     uint32_t n = SLOT_COUNT(*slot), check = SLOT_CHECK(*slot);
@@ -91,8 +93,10 @@ static void train_slot(uint32_t *slot, int bit)
 
 void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash)
 {
+    uint32_t i = (uint32_t)((uint64_t)hash * view->engine->header.slot_count >> 32);
+
     if (mix->count < RW_INPUTS - 1)
-        mix->slot[mix->count++] = find_slot(view, hash);
+        mix->slot[mix->count++] = choose(view->slots, i, hash & 127);
 }
 
 static int32_t dot(const int32_t *weights, const rw_mix *mix)

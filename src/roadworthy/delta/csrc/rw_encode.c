@@ -50,7 +50,7 @@ static void describe(plan_t *plan, uint8_t backend)
     h->step_bits = job->step_bits;
     h->base_length = job->base_length;
     h->target_length = job->target_length;
-    h->slot_count = 2;
+    h->slot_count = RW_SLOT_LINE;
     hash(job->base, job->base_length, h->base_sha256);
     hash(job->target, job->target_length, h->target_sha256);
 }
@@ -91,14 +91,14 @@ static void size_tables(plan_t *plan)
     h->memo_bits = h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);
     h->window_bits = (uint8_t)bits_for(need + 64, window_bits[class]);
     h->index_bits = (uint8_t)bits_for(need + h->base_length + 64, index_bits[class]);
-    h->slot_count = 2;
+    h->slot_count = RW_SLOT_LINE;
     room -= rw_workspace_size(h);
-    room = (room / 4 + 2) & ~1u;
+    room = (room / 4 + RW_SLOT_LINE) & ~(RW_SLOT_LINE - 1);
     if (room > 1u << 20)
         room = 1u << 20;
-    h->slot_count = wanted < room ? (uint32_t)wanted & ~1u : room;
+    h->slot_count = wanted < room ? (uint32_t)wanted & ~(RW_SLOT_LINE - 1) : room;
     while (rw_workspace_size(h) > rw_class_size(class))
-        h->slot_count -= 2;
+        h->slot_count -= RW_SLOT_LINE;
 }
 
 /* Tells how far the work is: each coding takes 300 thousandths. */

@@ -42,9 +42,9 @@ static int in_range(const rw_header *h)
         return 0;
     if (h->memo_bits > 20 || h->window_bits > 22 || h->index_bits > 20)
         return 0;
-    if ((h->index_bits > 0 && h->window_bits == 0) || (h->slot_count & 1) != 0)
+    if ((h->index_bits > 0 && h->window_bits == 0) || h->slot_count % RW_SLOT_LINE != 0)
         return 0;
-    if (h->cover_count > (1u << 20) || h->slot_count < 2 || h->slot_count > (1u << 20))
+    if (h->cover_count > (1u << 20) || h->slot_count < RW_SLOT_LINE || h->slot_count > (1u << 20))
         return 0;
     return rw_workspace_size(h) <= rw_class_size(h->ram_class);
 }

@@ -18,7 +18,7 @@
  *       20    4 target length
  *       24    4 payload length in bytes, all that follows the header
  *       28    4 number of covers
- *       32    4 number of model slots, even
+ *       32    4 number of model slots, a multiple of 16
  *       36   32 SHA-256 of the base
  *       68   32 SHA-256 of the target
  *      100    4 first four bytes of the SHA-256 of bytes 0..99

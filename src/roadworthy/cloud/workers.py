@@ -79,6 +79,7 @@ async def run_campaigns(desk: Desk, downlink: Downlink) -> None:
             continue
 
         def step(tables: Tables, campaign_id: str = campaign_id) -> tuple[VehicleKey, ...]:
+            """Do what is due in one campaign."""
             return tick(tables, desk.authority, campaign_id, now=desk.now())
 
         for vehicle in await desk.write(step):

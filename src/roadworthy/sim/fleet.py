@@ -174,6 +174,7 @@ def api_enrolment(client: OperatorClient) -> Enrol:
     """Return enrolment through the operator API."""
 
     async def enrol(request: EnrolRequest) -> Enrolled:
+        """Enrol one vehicle."""
         body = msgspec.to_builtins(request)
         answer = await asyncio.to_thread(client.post, "/vehicles", body)
         return msgspec.convert(answer, Enrolled)

@@ -103,6 +103,7 @@ class Scheduler:
         """Resume the calling task after `duration_s` seconds."""
 
         def arm(task: Task) -> None:
+            """Wake the task when its time has come."""
             wake = task.waker()
             self.call_later(duration_s, lambda: wake(None))
 

@@ -29,6 +29,7 @@ def token_guard(desk: Desk) -> Any:  # noqa: ANN401 - litestar's guard type is i
     async def guard(
         connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
     ) -> None:
+        """Let the request pass or raise."""
         scope = handler.opt.get("scope", "read")
         if scope == "public":
             return

@@ -36,6 +36,7 @@ async def make(
     secret = desk.chance.token(_SECRET_BYTES)
 
     def work(tables: Tables) -> str:
+        """Store the token."""
         details = {"name": data.name, "scopes": list(scopes), "days": data.days}
         subjects = (f"token/{data.name}",)
         record(tables, "token-made", actor=account.name, subjects=subjects, data=details, now=now)
@@ -58,6 +59,7 @@ async def make_link(desk: GivenDesk, request: Request[Any, Any, Any]) -> SignInO
     account, now, secret = account_of(request), desk.now(), desk.chance.token(_SECRET_BYTES)
 
     def work(tables: Tables) -> str:
+        """Store the link."""
         details = {"scopes": list(account.scopes)}
         subjects = (f"token/{account.name}",)
         record(tables, "sign-in-link", actor=account.name, subjects=subjects, data=details, now=now)
@@ -86,6 +88,7 @@ async def revoke(desk: GivenDesk, request: Request[Any, Any, Any], token_id: Fro
     now, actor = desk.now(), account_of(request).name
 
     def work(tables: Tables) -> None:
+        """Take the token out of use."""
         known = tables.accounts.get(token_id)
         if known is None or known.kind != "token":
             raise NotFoundError("no such token", value=token_id, todo="list the tokens")

@@ -57,6 +57,7 @@ def stream(
     """Return the live parts of a page for as long as somebody looks at it and may."""
 
     async def follow() -> AsyncIterator[bytes]:
+        """Yield what changed, until the reader leaves."""
         live = LiveStream(renderer)
         while True:
             try:

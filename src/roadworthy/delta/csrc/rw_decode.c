@@ -304,34 +304,47 @@ int rw_decoder_run(void *workspace, const rw_source *source, const uint8_t *in, 
     return status;
 }
 
+/* Writes what was made, in pieces of one page but for the last of a step. */
+static int flush(const rw_io *io, const uint8_t *page, uint32_t *filled)
+{
+    uint32_t length = *filled;
+
+    *filled = 0;
+    return length > 0 && io->write(io->user, page, length) != 0 ? RW_CALLBACK : RW_OK;
+}
+
+static int save(void *workspace, const rw_io *io)
+{
+    if (io->journal == 0)
+        return RW_OK;
+    return io->journal(io->user, workspace, rw_decoder_journal_size(workspace)) == 0 ? RW_OK : RW_CALLBACK;
+}
+
 int rw_apply(void *workspace, const rw_io *io)
 {
-    rw_source source;
+    rw_source source = {io->user, io->read_base};
     const rw_engine *engine = workspace;
-    uint8_t in[64], out[256];
-    uint32_t have = 0;
+    uint8_t in[64], page[RW_PAGE];
+    uint32_t filled = 0, given = 0, made;
     int32_t got;
     int status;
 
-    source.user = io->user;
-    source.read_base = io->read_base;
     for (;;) {
-        uint32_t given = have, made = sizeof out;
-
-        status = rw_decoder_run(workspace, &source, in, &given, out, &made);
-        have = 0;
-        if (made > 0 && io->write(io->user, out, made) != 0)
+        made = RW_PAGE - filled;
+        status = rw_decoder_run(workspace, &source, in, &given, page + filled, &made);
+        filled += made;
+        given = 0; /* what was not taken is read again from where the decoder stands */
+        if (status == RW_NEED_INPUT) {
+            got = io->read_patch(io->user, engine->fed, in, sizeof in);
+            if (got > 0 && got <= (int32_t)sizeof in) {
+                given = (uint32_t)got;
+                continue;
+            }
+            status = got == 0 ? RW_NEED_INPUT : RW_CALLBACK;
+        }
+        if (flush(io, page, &filled) != RW_OK || (status == RW_STEP && save(workspace, io) != RW_OK))
             return RW_CALLBACK;
-        if (status == RW_STEP && io->journal != 0
-            && io->journal(io->user, workspace, rw_decoder_journal_size(workspace)) != 0)
-            return RW_CALLBACK;
-        if (status < 0 || status == RW_DONE)
+        if (status != RW_STEP && status != RW_OUTPUT_FULL)
             return status;
-        if (status != RW_NEED_INPUT)
-            continue;
-        got = io->read_patch(io->user, engine->fed, in, sizeof in);
-        if (got <= 0 || got > (int32_t)sizeof in)
-            return got == 0 ? RW_NEED_INPUT : RW_CALLBACK;
-        have = (uint32_t)got;
     }
 }

@@ -44,6 +44,8 @@ typedef struct {
     int (*journal)(void *user, const uint8_t *state, uint32_t length); /* may be 0 */
 } rw_io;
 
+/* Writes come in pieces of this many bytes, but for the last of a step. */
+#define RW_PAGE 256u
 /* Returns RW_DONE, RW_NEED_INPUT (call again when there is more) or an error. */
 int rw_apply(void *workspace, const rw_io *io);
 

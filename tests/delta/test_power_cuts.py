@@ -1,0 +1,118 @@
+"""Power fails while real firmware is rebuilt: at every step, at random bytes, in plain C."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from roadworthy import delta
+from roadworthy.base.clock import SeededChance
+
+HERE = Path(__file__).parent
+SOURCES = Path(delta.__file__).parent / "csrc"
+ENCODER_ONLY = {"codecmodule", "rw_analyse", "rw_encode", "rw_match", "rw_segments", "rw_sink"}
+ENCODER_ONLY |= {"rw_sort"}
+OPTIONS = delta.EncodeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=8192)
+
+
+def machine_for(base: bytes, journal: bytes | None = None) -> delta.Decoder:
+    return delta.Decoder(lambda offset, length: base[offset : offset + length], journal)
+
+
+def test_power_fails_after_every_step(pair: tuple[bytes, bytes]) -> None:
+    base, target = pair
+    patch = delta.encode(base, target, OPTIONS)
+    machine = machine_for(base)
+    written = b""
+    cuts = 0
+    while not machine.done:
+        steps = machine.steps
+        for piece in machine.stream(patch[machine.patch_offset :]):
+            written += piece
+            if machine.steps > steps and not machine.done:
+                break
+        if not machine.done:
+            machine = machine_for(base, machine.journal())
+            cuts += 1
+            assert machine.target_offset == len(written)
+    assert written == target
+    assert cuts >= len(target) // OPTIONS.step_bytes - 1
+
+
+def test_power_fails_at_random_bytes_and_what_was_written_since_is_written_again(
+    pair: tuple[bytes, bytes],
+) -> None:
+    base, target = pair
+    patch = delta.encode(base, target, OPTIONS)
+    chance = SeededChance("power").random
+    flash = bytearray(len(target))
+    journal = machine_for(base).journal()
+    machine = machine_for(base, journal)
+    for _ in range(60):
+        at, to = machine.patch_offset, machine.target_offset
+        piece = machine.feed(patch[at : at + chance.randint(1, len(patch) // 15)])
+        flash[to : to + len(piece)] = piece
+        if chance.random() < 0.5:
+            journal = machine.journal()
+        if machine.done:
+            break
+        if chance.random() < 0.5:
+            machine = machine_for(base, journal)
+    rest = machine.feed(patch[machine.patch_offset :])
+    flash[len(flash) - len(rest) :] = rest
+    machine.finish()
+    assert bytes(flash) == target
+
+
+@pytest.fixture(scope="session")
+def bootloader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the miniature bootloader from the decoder's own sources, with sanitizers."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    assert compiler, "a C compiler is part of what this project needs"
+    program = tmp_path_factory.mktemp("bootloader") / "bootloader"
+    sources = [p for p in sorted(SOURCES.glob("rw_*.c")) if p.stem not in ENCODER_ONLY]
+    flags = ["-O1", "-std=c99", "-Wall", "-Wextra", "-Werror", "-DRW_DECODER_ONLY"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", f"-I{SOURCES}"]
+    command = [compiler, *flags, "-o", program, HERE / "bootloader.c", *sources]
+    subprocess.run(list(map(str, command)), check=True)  # noqa: S603 - our own compiler call
+    return program
+
+
+def boot(program: Path, names: list[str], writes: str) -> int:
+    command = [str(program), *names, writes]
+    return subprocess.run(command, check=False).returncode  # noqa: S603 - the program just built
+
+
+def test_a_bootloader_in_c_goes_on_from_its_journal(
+    bootloader: Path, pair: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    base, target = pair
+    base, target = base[:60_000], target[:60_000]
+    for name, data in {
+        "base": base,
+        "patch": delta.encode(base, target, OPTIONS),
+        "target": b"",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    names = [str(tmp_path / n) for n in ("base", "patch", "target", "journal")]
+    statuses: list[int] = []
+    while not statuses or statuses[-1] == 9:
+        statuses.append(boot(bootloader, names, "100"))
+        assert len(statuses) < 20
+    assert statuses[-1] == 0
+    assert len(statuses) > 2
+    assert (tmp_path / "target").read_bytes() == target
+
+
+def test_a_bootloader_in_c_refuses_a_foreign_base_and_a_cut_patch(
+    bootloader: Path, tmp_path: Path
+) -> None:
+    base = bytes(range(256)) * 20
+    patch = delta.encode(base, base[::-1], OPTIONS)
+    names = [str(tmp_path / n) for n in ("base", "patch", "target", "journal")]
+    expected = {3: (base[:-1] + b"x", patch), 255: (base, patch[:-20]), 1: (base, b"RW" * 60)}
+    for status, (image, data) in expected.items():
+        for name, content in zip(names, (image, data, b""), strict=False):
+            Path(name).write_bytes(content)
+        assert boot(bootloader, names, "1000000") == status

@@ -83,9 +83,12 @@ def detools_peer(tools: ModuleType, **options: str) -> Peer:
     """Detools with one patch type and data format, LZMA."""
 
     def run(old: bytes, new: bytes) -> tuple[bytes, Callable[[], bytes]]:
-        out = io.BytesIO()
-        tools.create_patch(io.BytesIO(old), io.BytesIO(new), out, compression="lzma", **options)
-        patch = out.getvalue()
+        with tempfile.TemporaryDirectory() as folder:
+            names = [str(Path(folder) / name) for name in ("old", "new", "patch")]
+            Path(names[0]).write_bytes(old)
+            Path(names[1]).write_bytes(new)
+            tools.create_patch_filenames(*names, compression="lzma", **options)
+            patch = Path(names[2]).read_bytes()
 
         def apply() -> bytes:
             result = io.BytesIO()

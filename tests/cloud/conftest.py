@@ -241,7 +241,7 @@ class Bench:
     async def raw(
         self, method: str, path: str, events: list[dict[str, object]], until: bytes = b""
     ) -> tuple[int, bytes]:
-        """Speak ASGI by hand; after the events the client is silent, or goes when it saw `until`.
+        """Speak ASGI by hand; the client goes when it saw `until` or the end.
 
         Returns the status and the body as far as it came.
         """
@@ -273,7 +273,8 @@ class Bench:
             nonlocal status, body
             status = message.get("status", status)
             body += message.get("body", b"")
-            if until in body and status and message["type"] == "http.response.body":
+            is_body = message["type"] == "http.response.body"
+            if is_body and (until in body or not message.get("more_body")):
                 gone.set()
             await asyncio.sleep(0)
 

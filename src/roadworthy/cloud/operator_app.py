@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from litestar import Litestar, Request, Response, Router, get
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -25,7 +26,7 @@ from roadworthy.cloud.pages import campaigns as campaign_pages
 from roadworthy.cloud.pages import fleet as fleet_pages
 from roadworthy.cloud.pages import sign_in as sign_in_pages
 from roadworthy.cloud.pages.frame import frame_of, html
-from roadworthy.cloud.problems import as_error, handle_problem, status_of
+from roadworthy.cloud.problems import answer_to, as_error, handle_problem
 from roadworthy.cloud.web import views
 from roadworthy.cloud.web.render import Renderer
 from roadworthy.cloud.web.static_files import STATIC
@@ -60,6 +61,7 @@ def make_operator_app(desk: Desk) -> Litestar:
         guards=[token_guard(desk)],
         exception_handlers={Exception: _page_problem(desk, renderer)},
         openapi_config=_openapi(),
+        state=State({"chance": desk.chance}),
         signature_types=[Desk, Renderer],
     )
 
@@ -83,15 +85,17 @@ def _page_problem(desk: Desk, renderer: Renderer) -> Any:  # noqa: ANN401 - lite
             return handle_problem(request, error)
         found = as_error(error)
         if isinstance(found, NotSignedInError) and request.method == "GET":
-            return Redirect(f"/sign-in?return_to={quote(request.url.path)}", status_code=303)
-        handle_problem(request, error)
+            wanted = request.url.path + (f"?{query}" if (query := request.url.query) else "")
+            return Redirect(f"/sign-in?return_to={quote(wanted)}", status_code=303)
+        answer = answer_to(request, error)
         view = views.ProblemView(
-            status=status_of(error, found),
-            title=found.title,
-            happened=found.happened,
-            value=found.value,
-            todo=found.todo,
-            code=found.code,
+            status=answer.status,
+            title=answer.error.title,
+            happened=answer.error.happened,
+            value=answer.error.value,
+            todo=answer.error.todo,
+            code=answer.error.code,
+            request_id=answer.request_id,
         )
         return html(renderer.page(view, frame_of(desk, request)), status=view.status)
 

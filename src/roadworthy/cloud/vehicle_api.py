@@ -10,6 +10,7 @@ from typing import Any
 
 from litestar import Litestar, Request, get
 from litestar.connection import ASGIConnection
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
@@ -45,6 +46,7 @@ def make_vehicle_app(desk: Desk) -> Litestar:
         guards=[_only_registered(desk)],
         exception_handlers={Exception: handle_problem},
         openapi_config=None,
+        state=State({"chance": desk.chance}),
     )
 
 

@@ -9,6 +9,7 @@ from litestar.response import Redirect, Stream
 from roadworthy.cloud.api.guards import account_of, check_form
 from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.commands import change_campaign
+from roadworthy.cloud.engine import campaign_or_error
 from roadworthy.cloud.pages.frame import frame_of, html, stream, whole_page
 from roadworthy.cloud.present.campaigns import campaign_list, campaign_view, vehicle_table
 
@@ -60,6 +61,7 @@ async def table(  # noqa: PLR0913 - the query parameters of one fragment
     page: FromQuery[int] = 1,
 ) -> Response[str]:
     """Return the vehicle table alone, for its filter and its refresh."""
+    campaign_or_error(desk.tables(), campaign_id)
     view = vehicle_table(
         desk.tables(), campaign_id, now=desk.now(), stage=stage, text=text, page=page
     )

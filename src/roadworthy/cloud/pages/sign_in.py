@@ -1,7 +1,6 @@
 """The door: a one-time link opens a session, a button closes it."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
@@ -15,7 +14,7 @@ from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.pages.frame import frame_of, html
 from roadworthy.cloud.web import views
 
-__all__ = ["ROUTES", "sign_in_path"]
+__all__ = ["ROUTES", "own_path", "sign_in_path"]
 
 Form = URLEncodedBody[dict[str, str]]
 _SECRET_BYTES = 32
@@ -35,7 +34,7 @@ async def door(
     return_to: FromQuery[str] = "/",
 ) -> Response[str]:
     """Show the form; a link only fills it in, so that a preview of it can't use it up."""
-    view = views.SignInView(token=token, return_to=_own_path(return_to))
+    view = views.SignInView(token=token, return_to=own_path(return_to))
     return html(renderer.page(view, frame_of(desk, request)))
 
 
@@ -45,7 +44,7 @@ async def sign_in(
 ) -> Response[Any]:
     """Use the token up and open a session."""
     token, now, secret = data.get("token", "").strip(), desk.now(), desk.chance.token(_SECRET_BYTES)
-    return_to = _own_path(data.get("return_to", "/"))
+    return_to = own_path(data.get("return_to", "/"))
     try:
         session = await desk.write(
             lambda tables: use_link(tables.accounts, token, secret=secret, now=now)
@@ -75,11 +74,10 @@ async def sign_out(desk: GivenDesk, request: Request[Any, Any, Any], data: Form)
     return Redirect("/sign-in", status_code=303, cookies=[gone])
 
 
-def _own_path(text: str) -> str:
+def own_path(text: str) -> str:
     """Return a path on this server, never another server's address."""
-    parts = urlsplit(text)
-    own = text.startswith("/") and not text.startswith(("//", "/\\"))
-    return text if own and not parts.netloc and not parts.scheme else "/"
+    own = text.startswith("/") and not text.startswith("//") and "\\" not in text
+    return text if own and text.isprintable() else "/"
 
 
 ROUTES = (door, sign_in, sign_out)

@@ -11,7 +11,7 @@ from roadworthy.updates.reports import Inventory
 VIN = "RWT00000000000001"
 
 
-def body(name: str = "any", **fields: object) -> dict[str, object]:
+def body(name: str = "any", /, **fields: object) -> dict[str, object]:
     key = certificates.connection_key((1).to_bytes(48))
     report_key = key_to_json(key_of(signer_from_seed(b"r" * 32))).decode()
     csr = csr_pem(certificates.build_csr(key, name))
@@ -67,7 +67,7 @@ async def test_a_vin_is_registered_once(bench: Bench) -> None:
 async def test_a_request_that_proves_nothing_is_refused(
     bench: Bench, wrong: dict[str, object], code: str
 ) -> None:
-    answer = await bench.operator.post("/api/v1/vehicles", json=body(**wrong))
+    answer = await bench.operator.post("/api/v1/vehicles", json=body() | wrong)
     problem(answer, 400, code)
     assert bench.desk.tables().vehicles.page() == []
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tests.cloud.conftest import Bench, TestVehicle, offer_of
 
 from roadworthy.cloud.pages.sign_in import own_path
+from roadworthy.compliance.ledger import verify_bundle
+from roadworthy.trust.keys import key_of
 from roadworthy.updates.reports import Progress, Refusal, Stage
 
 PAGES = ("/", "/campaigns", "/vehicles", "/releases", "/ledger")
@@ -116,8 +118,12 @@ async def test_a_link_to_an_entry_leads_to_the_page_that_shows_it(bench: Bench, 
     await shows(bench, f"/ledger?entry={entry}", f'id="entry-{entry}"')
 
 
-async def test_a_link_to_an_entry_that_is_not_there_is_not_found(bench: Bench) -> None:
-    assert (await bench.page("/ledger?entry=7")).status_code == 404
+async def test_an_entrys_proof_is_fetched_from_the_page(bench: Bench) -> None:
+    await bench.fleet(1)
+    answer = await bench.page("/ledger/0/proof")
+    key = key_of(bench.desk.authority.ledger)
+    assert verify_bundle(answer.content, key) == bench.entries()[0]
+    assert (await bench.page("/ledger/99/proof")).status_code == 404
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "2", "999999", str(10**30)])

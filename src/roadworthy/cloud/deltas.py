@@ -4,9 +4,11 @@ A delta is made from every image that an earlier release put on the same kind of
 campaign does not start while one is missing: thousands of vehicles would take the full image.
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
+from roadworthy.base.errors import StoreError
 from roadworthy.base.ids import Sha256
 from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.ports import Tables
@@ -14,7 +16,9 @@ from roadworthy.updates.release import Delta, Release
 
 __all__ = ["Encode", "Pair", "build_delta", "missing_deltas"]
 
+_LOG = logging.getLogger("roadworthy.cloud")
 _RELEASES_BACK = 20
+_TRIES = 3
 
 
 class Pair(NamedTuple):
@@ -48,6 +52,9 @@ Encode = Callable[[bytes, bytes], Awaitable[bytes]]
 async def build_delta(desk: Desk, pair: Pair, encode: Encode) -> Delta:
     """Make one delta and store it; a patch that saves nothing is noted as such.
 
+    So is one that the codec failed to make several times, for example because its process ran
+    out of memory: vehicles then take the whole image, which is better than no campaign.
+
     Args:
         desk: the server.
         pair: the images.
@@ -55,16 +62,25 @@ async def build_delta(desk: Desk, pair: Pair, encode: Encode) -> Delta:
     """
     base = await _whole(desk, pair.base)
     target = await _whole(desk, pair.target)
-    patch = await encode(base, target)
-    useful = len(patch) < len(target)
+    patch = await _encoded(encode, base, target)
+    useful = patch is not None and len(patch) < len(target)
     delta = Delta(
         base_sha256=pair.base,
         target_sha256=pair.target,
-        sha256=await desk.artifacts.put(_once(patch)) if useful else pair.target,
-        length_bytes=len(patch) if useful else 0,
+        sha256=await desk.artifacts.put(_once(patch)) if patch and useful else pair.target,
+        length_bytes=len(patch) if patch and useful else 0,
     )
     await desk.write(lambda tables: tables.releases.put_delta(delta))
     return delta
+
+
+async def _encoded(encode: Encode, base: bytes, target: bytes) -> bytes | None:
+    for turn in range(1, _TRIES + 1):
+        try:
+            return await encode(base, target)
+        except StoreError as error:
+            _LOG.warning("delta failed, try %d of %d: %s", turn, _TRIES, error)
+    return None
 
 
 async def _whole(desk: Desk, sha256: Sha256) -> bytes:

@@ -87,6 +87,7 @@ def create_folder(
         raise ConflictError("holds keys already", value=path.name, todo="take an empty folder")
     ceremony = hold_ceremony(lambda size: bytes.fromhex(chance.token(size)), now)
     ledger = key_to_json(key_of(signer_from_pem(ceremony.online["ledger"])))
+    _make_folder(path)
     _write(offline, {f"{name}.pem": pem for name, pem in ceremony.offline.items()})
     _write(path / "tls", _connections(names, chance, now))
     _write(
@@ -129,9 +130,16 @@ def _serial(chance: Chance) -> int:
     return int(chance.token(_SERIAL_BYTES), 16) | 1
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+def _make_folder(path: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"can't be made ({error.strerror})", value=str(path)) from error
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    _make_folder(folder)
+    try:
         for name, data in files.items():
             file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(file, "wb") as stream:

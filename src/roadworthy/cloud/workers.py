@@ -12,7 +12,13 @@ from typing import Protocol
 
 import msgspec
 
-from roadworthy.base.errors import InputError, RoadworthyError, TrustError
+from roadworthy.base.errors import (
+    InputError,
+    LinkError,
+    RoadworthyError,
+    StoreError,
+    TrustError,
+)
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.deltas import Encode, build_delta, missing_deltas
 from roadworthy.cloud.desk import Desk, Downlink
@@ -82,17 +88,28 @@ async def run_campaigns(desk: Desk, downlink: Downlink) -> None:
             """Do what is due in one campaign."""
             return tick(tables, desk.authority, campaign_id, now=desk.now())
 
-        for vehicle in await desk.write(step):
-            notice = msgspec.json.encode({"type": "notice"})
-            await downlink.send(vehicle, notice, message_id=f"notice-{campaign_id}-{vehicle}")
+        offered = await desk.write(step)
+        await asyncio.gather(*(_notify(downlink, campaign_id, vehicle) for vehicle in offered))
 
 
 async def build_deltas(desk: Desk, encode: Encode) -> None:
-    """Make the deltas that any release lacks."""
+    """Make the deltas that any release lacks; one that fails keeps none of the others back.
+
+    Raises:
+        StoreError: some could not be made; they are tried again the next time.
+    """
+    failed = 0
     for release in desk.tables().releases.page(limit=_RELEASES_BACK):
         for pair in missing_deltas(desk.tables(), release):
-            delta = await build_delta(desk, pair, encode)
-            _LOG.info("delta %s: %d bytes", release.id, delta.length_bytes)
+            try:
+                delta = await build_delta(desk, pair, encode)
+            except RoadworthyError as error:
+                failed += 1
+                _LOG.warning("delta for %s is tried again: %s", release.id, error)
+            else:
+                _LOG.info("delta %s: %d bytes", release.id, delta.length_bytes)
+    if failed:
+        raise StoreError(f"{failed} could not be made", value="deltas", todo="see the log")
 
 
 async def take_in(desk: Desk, uplink: Uplink, downlink: Downlink) -> None:
@@ -103,6 +120,15 @@ async def take_in(desk: Desk, uplink: Uplink, downlink: Downlink) -> None:
         async for message in uplink.receive():
             await room.acquire()
             group.create_task(_take_in_one(desk, downlink, message, order[message.vehicle], room))
+
+
+async def _notify(downlink: Downlink, campaign_id: str, vehicle: VehicleKey) -> None:
+    """Tell a vehicle of its offer; one that misses it finds the offer when it polls."""
+    notice = msgspec.json.encode({"type": "notice"})
+    try:
+        await downlink.send(vehicle, notice, message_id=f"notice-{campaign_id}-{vehicle}")
+    except LinkError as error:
+        _LOG.warning("%s was not told of its offer: %s", vehicle, error)
 
 
 async def _take_in_one(
@@ -120,6 +146,8 @@ async def _take_in_one(
             await message.ack()
     except RoadworthyError as error:
         _LOG.warning("report of %s comes again: %s", message.vehicle, error)
+    except Exception:  # noqa: BLE001 - a fault with one message must not stop all vehicles
+        _LOG.exception("report of %s can't be taken in and comes again", message.vehicle)
     finally:
         room.release()
 

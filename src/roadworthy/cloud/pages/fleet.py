@@ -10,12 +10,7 @@ from roadworthy.base.ids import parse_vehicle_key
 from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.pages.frame import stream, whole_page
 from roadworthy.cloud.present.fleet import overview, vehicle_list, vehicle_view
-from roadworthy.cloud.present.releases import (
-    ledger_view,
-    page_of_entry,
-    release_list,
-    release_view,
-)
+from roadworthy.cloud.present.releases import ledger_view, release_list, release_view
 from roadworthy.cloud.records import proof_bundle
 
 __all__ = ["ROUTES"]

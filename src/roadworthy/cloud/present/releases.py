@@ -8,13 +8,13 @@ from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.present.campaigns import campaign_row
 from roadworthy.cloud.present.entries import ledger_row
 from roadworthy.cloud.present.paging import paging
-from roadworthy.cloud.records import entry_at, tree_head
+from roadworthy.cloud.records import tree_head
 from roadworthy.cloud.releases import release_or_error, signature_keys, threshold
 from roadworthy.cloud.web import views
 from roadworthy.compliance.ledger import parse_entry
 from roadworthy.updates.release import Artifact, Delta, Release
 
-__all__ = ["ledger_view", "page_of_entry", "release_list", "release_view"]
+__all__ = ["ledger_view", "release_list", "release_view"]
 
 ROWS = 25
 
@@ -82,16 +82,6 @@ def ledger_view(
         paging=shown,
         head_at=now,
     )
-
-
-def page_of_entry(tables: Tables, index: int) -> int:
-    """Return the number of the ledger's page that shows an entry.
-
-    Raises:
-        NotFoundError: there is no such entry.
-    """
-    entry_at(tables.ledger, index)
-    return (tables.ledger.size() - 1 - index) // ROWS + 1
 
 
 def _row(tables: Tables, authority: Authority, release: Release) -> views.ReleaseRow:

@@ -59,7 +59,7 @@ def test_the_canonical_form_is_that_of_the_tuf_specification(value: object, form
         {(1,): 1},
         {b"a": 1},
         {1, 2},
-        object(),
+        pytest.param(object(), id="object"),
         "\ud800",
         {"\udfff": 1},
     ],

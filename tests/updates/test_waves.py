@@ -2,12 +2,14 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadworthy.base.errors import ConflictError
 from roadworthy.base.ids import VehicleKey
 from roadworthy.updates.campaign import Wave
-from roadworthy.updates.waves import assign_waves
+from roadworthy.updates.waves import assign_waves, check_named
 
 WAVES = (Wave("canary", size=2), Wave("fifth", share=0.2), Wave("rest"))
 
@@ -130,3 +132,19 @@ def test_the_order_of_the_selection_does_not_matter_but_the_campaign_does() -> N
     once = assign_waves("c", WAVES, vehicles)
     assert assign_waves("c", WAVES, reversed(vehicles)) == once
     assert assign_waves("d", WAVES, vehicles) != once
+
+
+@given(vehicles=FLEETS, named=st.sets(st.integers(0, 70), max_size=9))
+def test_a_wave_may_name_only_vehicles_that_are_selected(
+    vehicles: list[tuple[VehicleKey, str]], named: set[int]
+) -> None:
+    waves = (Wave("cars", vehicles=tuple(key(number) for number in sorted(named))), Wave("rest"))
+    absent = sorted(number for number in named if number >= len(vehicles))
+    if not absent:
+        check_named("c", waves, vehicles)
+        return
+    with pytest.raises(ConflictError) as raised:
+        check_named("c", waves, vehicles)
+    said = str(raised.value)
+    assert [key(number) in said for number in absent] == [place < 5 for place in range(len(absent))]
+    assert (f"and {len(absent) - 5} more" in said) == (len(absent) > 5)

@@ -3,18 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from roadworthy.base.errors import ConflictError, InputError
-from roadworthy.cloud.deltas import missing_deltas
+from roadworthy.base.errors import InputError
 from roadworthy.cloud.desk import Desk
-from roadworthy.cloud.engine import (
-    abort_campaign,
-    campaign_or_error,
-    pause_campaign,
-    resume_campaign,
-    start_campaign,
-)
+from roadworthy.cloud.engine import abort_campaign, pause_campaign, resume_campaign
 from roadworthy.cloud.ports import Tables
-from roadworthy.cloud.releases import release_or_error
+from roadworthy.cloud.starting import start_any_size
 from roadworthy.updates.campaign import Campaign, CampaignState
 
 __all__ = ["CAMPAIGN_ACTIONS", "actions_allowed", "change_campaign"]
@@ -48,6 +41,8 @@ async def change_campaign(
         raise InputError("is no action", value=action, todo=f"use {', '.join(CAMPAIGN_ACTIONS)}")
     if len(reason) > _REASON_MAX:
         raise InputError(f"is longer than {_REASON_MAX} characters", value="reason")
+    if action == "start":
+        return await start_any_size(desk, campaign_id, actor=actor)
     now = desk.now()
     work = _work(desk, campaign_id, action, actor, reason or f"{action} by {actor}", now)
     return await desk.write(work)
@@ -56,10 +51,6 @@ async def change_campaign(
 def _work(
     desk: Desk, campaign_id: str, action: str, actor: str, why: str, now: datetime
 ) -> Callable[[Tables], Campaign]:
-    def start(tables: Tables) -> Campaign:
-        _require_deltas(tables, campaign_id)
-        return start_campaign(tables, campaign_id, actor=actor, now=now)
-
     def pause(tables: Tables) -> Campaign:
         return pause_campaign(tables, campaign_id, actor=actor, why=why, now=now)
 
@@ -69,15 +60,4 @@ def _work(
     def abort(tables: Tables) -> Campaign:
         return abort_campaign(tables, desk.authority, campaign_id, actor=actor, why=why, now=now)
 
-    return {"start": start, "pause": pause, "resume": resume, "abort": abort}[action]
-
-
-def _require_deltas(tables: Tables, campaign_id: str) -> None:
-    campaign = campaign_or_error(tables, campaign_id)
-    missing = missing_deltas(tables, release_or_error(tables, campaign.release_id))
-    if missing:
-        raise ConflictError(
-            f"has {len(missing)} deltas still being made",
-            value=campaign.release_id,
-            todo="start again in a moment; else every vehicle would take full images",
-        )
+    return {"pause": pause, "resume": resume, "abort": abort}[action]

@@ -36,22 +36,27 @@ from roadworthy.updates.campaign import (
 )
 from roadworthy.updates.gate import MemberStage, WaveCount
 from roadworthy.updates.release import NewerInstalledError, Release, ReleaseState, ecu_targets
-from roadworthy.updates.waves import assign_waves
+from roadworthy.updates.waves import assign_waves, check_named
 
 __all__ = [
+    "MEMBERS_PER_WRITE",
     "abort_campaign",
+    "begin_campaign",
     "campaign_or_error",
     "create_campaign",
     "is_due",
     "pause_campaign",
     "resume_campaign",
     "running_campaigns",
+    "select_vehicles",
     "start_campaign",
+    "startable",
     "tick",
     "wave_count",
 ]
 
 OFFERS_PER_WRITE = 50
+MEMBERS_PER_WRITE = 5_000
 _PAGE = 500
 
 
@@ -64,11 +69,8 @@ def campaign_or_error(tables: Tables, campaign_id: str) -> Campaign:
 
 
 def running_campaigns(tables: Tables) -> list[str]:
-    """Return the ids of campaigns that the engine has to look at."""
-    live = (CampaignState.RUNNING, CampaignState.PAUSED)
-    return [
-        campaign.id for campaign in tables.campaigns.page(limit=_PAGE) if campaign.state in live
-    ]
+    """Return the ids of campaigns that the engine has to look at, oldest first."""
+    return tables.campaigns.live()
 
 
 def wave_count(tables: Tables, campaign: Campaign) -> WaveCount:
@@ -86,9 +88,9 @@ def create_campaign(tables: Tables, campaign: Campaign, *, now: datetime) -> Cam
     check_campaign(campaign)
     known = tables.campaigns.get(campaign.id)
     if known is not None:
-        if (known.release_id, known.name) == (campaign.release_id, campaign.name):
+        if _is_same(known, campaign):
             return known
-        raise ConflictError("exists already", value=campaign.id, todo="take another id")
+        raise ConflictError("exists with other content", value=campaign.id, todo="take another id")
     _signed_release(tables, campaign.release_id)
     tables.campaigns.put(campaign)
     data = {
@@ -101,13 +103,31 @@ def create_campaign(tables: Tables, campaign: Campaign, *, now: datetime) -> Cam
 
 
 def start_campaign(tables: Tables, campaign_id: str, *, actor: str, now: datetime) -> Campaign:
-    """Give each selected vehicle its wave and let the first wave begin.
+    """Give each selected vehicle its wave and let the first wave begin, in one write.
+
+    Fit for some thousand vehicles; `cloud.starting` starts campaigns of any size.
 
     Raises:
-        ConflictError: not a draft, or no vehicle matches.
+        ConflictError: not a draft, or its vehicles are not there, see `select_vehicles`.
     """
-    campaign = campaign_or_error(tables, campaign_id)
-    _signed_release(tables, campaign.release_id)
+    campaign, selected = select_vehicles(tables, campaign_id)
+    while tables.campaigns.remove_members(campaign_id, limit=MEMBERS_PER_WRITE):
+        pass
+    wave_of = assign_waves(campaign.id, campaign.waves, selected)
+    tables.campaigns.add_members([Member(campaign.id, key, wave) for key, wave in wave_of.items()])
+    return begin_campaign(tables, campaign, actor=actor, now=now)
+
+
+def select_vehicles(
+    tables: Tables, campaign_id: str
+) -> tuple[Campaign, list[tuple[VehicleKey, str]]]:
+    """Return a draft that can be started, and key and type of each vehicle that it selects.
+
+    Raises:
+        NotFoundError: no such campaign.
+        ConflictError: it can't be started, no vehicle matches, or a wave names others.
+    """
+    campaign = startable(tables, campaign_id)
     selected = tables.vehicles.select(campaign.vehicle_types)
     if not selected:
         raise ConflictError(
@@ -115,15 +135,30 @@ def start_campaign(tables: Tables, campaign_id: str, *, actor: str, now: datetim
             value=campaign_id,
             todo="check the vehicle types or enrol vehicles",
         )
-    wave_of = assign_waves(campaign.id, campaign.waves, selected)
-    sizes = [0] * len(campaign.waves)
-    for wave in wave_of.values():
-        sizes[wave] += 1
-    started = _apply(
-        tables, campaign, Started(now.timestamp(), actor, tuple(sizes)), actor=actor, now=now
+    check_named(campaign.id, campaign.waves, selected)
+    return campaign, selected
+
+
+def startable(tables: Tables, campaign_id: str) -> Campaign:
+    """Return a campaign that is a draft of a signed release.
+
+    Raises:
+        NotFoundError, ConflictError: it is not.
+    """
+    campaign = campaign_or_error(tables, campaign_id)
+    fold(campaign, Started(0.0, "", (0,) * len(campaign.waves)))
+    _signed_release(tables, campaign.release_id)
+    return campaign
+
+
+def begin_campaign(tables: Tables, campaign: Campaign, *, actor: str, now: datetime) -> Campaign:
+    """Let the first wave of a draft begin whose members have all been added."""
+    counts = tables.campaigns.counts(campaign.id)
+    sizes = tuple(
+        counts.get(wave, {}).get(MemberStage.WAITING, 0) for wave in range(len(campaign.waves))
     )
-    tables.campaigns.add_members([Member(campaign.id, key, wave) for key, wave in wave_of.items()])
-    return started
+    ready = msgspec.structs.replace(campaign, start_mark="")
+    return _apply(tables, ready, Started(now.timestamp(), actor, sizes), actor=actor, now=now)
 
 
 def pause_campaign(
@@ -172,10 +207,7 @@ def abort_campaign(
 def is_due(tables: Tables, campaign_id: str, *, now: datetime) -> bool:
     """Say whether `tick` would change anything; needs no write."""
     campaign = campaign_or_error(tables, campaign_id)
-    return any(
-        not isinstance(effect, MarkSilent) or tables.campaigns.silent(campaign_id, effect.since)
-        for effect in _decide(tables, campaign, now)
-    )
+    return any(_finds_work(tables, campaign, effect) for effect in _decide(tables, campaign, now))
 
 
 def tick(
@@ -193,6 +225,16 @@ def tick(
             case _:
                 campaign = _apply(tables, campaign, effect, actor="engine", now=now)
     return tuple(offered)
+
+
+def _finds_work(tables: Tables, campaign: Campaign, effect: Effect) -> bool:
+    match effect:
+        case MarkSilent():
+            return bool(tables.campaigns.silent(campaign.id, effect.since))
+        case OfferNext():
+            return bool(tables.campaigns.waiting(campaign.id, effect.wave, 1))
+        case _:
+            return True
 
 
 def _decide(tables: Tables, campaign: Campaign, now: datetime) -> tuple[Effect, ...]:
@@ -311,6 +353,22 @@ def _apply(
     }
     _note(tables, campaign, str(event.__struct_config__.tag), actor, data, now)
     return changed
+
+
+def _is_same(known: Campaign, asked: Campaign) -> bool:
+    """Whether a campaign that is asked for is the known one, wherever that one stands now."""
+    if known.state is CampaignState.DRAFT:
+        return _content(known) == _content(asked)
+    return _content(known, sizes=False) == _content(asked, sizes=False)
+
+
+def _content(campaign: Campaign, *, sizes: bool = True) -> tuple[object, ...]:
+    """What a person asked for; the start replaces the waves' sizes by numbers of vehicles."""
+    waves = tuple(
+        (wave.name, wave.share, wave.vehicles, wave.size if sizes else 0) for wave in campaign.waves
+    )
+    limits = (campaign.gate, campaign.offers_open_max)
+    return (campaign.name, campaign.release_id, campaign.vehicle_types, waves, limits)
 
 
 def _silent_members(tables: Tables, campaign_id: str) -> Iterator[Member]:

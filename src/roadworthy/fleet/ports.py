@@ -41,7 +41,7 @@ class VehicleTable(Protocol):
         ...
 
     def select(self, vehicle_types: tuple[str, ...]) -> list[tuple[VehicleKey, str]]:
-        """Return key and type of each vehicle that is not revoked; no types selects all."""
+        """Return key and type of each vehicle that is not revoked, by key; no types for all."""
         ...
 
     def versions(self) -> list[tuple[str, str, int]]:

@@ -88,6 +88,7 @@ class Campaign(msgspec.Struct, frozen=True):
     wave: index of the current wave.
     offers_open_max: vehicles that may be at work at once.
     reason, changed_by, changed_at: of the last change of state.
+    start_mark: of the start that is adding members to the draft just now, else empty.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Campaign(msgspec.Struct, frozen=True):
     reason: str = ""
     changed_by: str = ""
     changed_at: float = 0.0
+    start_mark: str = ""
 
 
 class Member(msgspec.Struct, frozen=True):

@@ -129,7 +129,7 @@ class WaveIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CampaignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new campaign. The same id, name and release again give the same campaign."""
+    """A new campaign. The same one again gives the campaign as it stands."""
 
     id: str
     name: Name
@@ -141,7 +141,12 @@ class CampaignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CampaignOut(msgspec.Struct, frozen=True):
-    """A campaign; counts: vehicles by stage."""
+    """A campaign.
+
+    counts: vehicles by stage.
+    received_bytes: what came over the network, as the results so far say.
+    full_bytes: what the offers so far would take without deltas.
+    """
 
     id: str
     name: str
@@ -155,6 +160,8 @@ class CampaignOut(msgspec.Struct, frozen=True):
     wave: int
     gate: Gate
     counts: dict[str, int]
+    received_bytes: int
+    full_bytes: int
     started_at: datetime | None
     ended_at: datetime | None
 
@@ -307,6 +314,7 @@ def campaign_out(tables: Tables, campaign: Campaign) -> CampaignOut:
     for stages in tables.campaigns.counts(campaign.id).values():
         for stage, number in stages.items():
             counts[stage.value] = counts.get(stage.value, 0) + number
+    traffic = tables.campaigns.traffic(campaign.id)
     return CampaignOut(
         id=campaign.id,
         name=campaign.name,
@@ -320,6 +328,8 @@ def campaign_out(tables: Tables, campaign: Campaign) -> CampaignOut:
         wave=campaign.wave + 1,
         gate=campaign.gate,
         counts=counts,
+        received_bytes=traffic.received_bytes,
+        full_bytes=traffic.full_bytes,
         started_at=moment(campaign.started_at),
         ended_at=moment(campaign.ended_at),
     )

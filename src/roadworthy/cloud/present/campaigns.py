@@ -110,6 +110,7 @@ def campaign_view(
     campaign = campaign_or_error(tables, campaign_id)
     by_wave = tables.campaigns.counts(campaign.id)
     total = _sum(by_wave)
+    traffic = tables.campaigns.traffic(campaign.id)
     return views.CampaignView(
         id=campaign.id,
         name=campaign.name,
@@ -137,6 +138,8 @@ def campaign_view(
         vehicles=vehicle_table(tables, campaign_id, now=now, stage=stage, text=text, page=page),
         events=event_rows(tables, f"campaign/{campaign.id}"),
         actions=actions_allowed(campaign),
+        delta_bytes=traffic.received_bytes or None,
+        full_bytes=traffic.full_bytes,
     )
 
 

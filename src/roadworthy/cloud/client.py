@@ -75,7 +75,7 @@ class OperatorClient:
             RoadworthyError: the class follows from the problem's status; LinkError when the
                 server can't be reached.
         """
-        return self._send("GET", path, params=query).json()
+        return self._json(self._send("GET", path, params=query))
 
     def get_bytes(self, path: str) -> bytes:
         """Return the body at a path as it is."""
@@ -93,7 +93,7 @@ class OperatorClient:
 
     def post(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Send JSON and return the JSON of the answer; errors as in `get`."""
-        return self._send("POST", path, json=body if body is not None else {}).json()
+        return self._json(self._send("POST", path, json=body if body is not None else {}))
 
     def delete(self, path: str) -> None:
         """Delete what is at a path."""
@@ -116,7 +116,7 @@ class OperatorClient:
         """
         try:
             with self._client.stream("GET", path, timeout=None) as response:
-                if response.is_error:
+                if not response.is_success:
                     response.read()
                     raise _problem(response)
                 for line in response.iter_lines():
@@ -134,9 +134,19 @@ class OperatorClient:
                 value=str(self._client.base_url),
                 todo="check the address, and that the server runs",
             ) from error
-        if response.is_error:
+        if not response.is_success:
             raise _problem(response)
         return response
+
+    def _json(self, response: httpx.Response) -> Any:  # noqa: ANN401 - JSON
+        try:
+            return response.json()
+        except ValueError as error:
+            raise LinkError(
+                "did not answer in JSON",
+                value=str(self._client.base_url),
+                todo="check that the address is that of a Roadworthy server",
+            ) from error
 
 
 def _context(ca: Path | None) -> ssl.SSLContext:

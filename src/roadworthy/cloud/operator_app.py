@@ -14,6 +14,7 @@ from litestar.static_files import create_static_files_router
 
 from roadworthy.cloud.access import NotSignedInError
 from roadworthy.cloud.api.campaigns import campaigns
+from roadworthy.cloud.api.description import add_problems
 from roadworthy.cloud.api.guards import token_guard
 from roadworthy.cloud.api.images import images
 from roadworthy.cloud.api.inject import GivenDesk
@@ -52,7 +53,7 @@ def make_operator_app(desk: Desk) -> Litestar:
         route_handlers=[*campaign_pages.ROUTES, *fleet_pages.ROUTES, *sign_in_pages.ROUTES],
         include_in_schema=False,
     )
-    return Litestar(
+    app = Litestar(
         route_handlers=[api, pages, static, healthz, readyz],
         dependencies={
             "desk": Provide(lambda: desk, sync_to_thread=False),
@@ -64,6 +65,8 @@ def make_operator_app(desk: Desk) -> Litestar:
         state=State({"chance": desk.chance}),
         signature_types=[Desk, Renderer],
     )
+    add_problems(app)
+    return app
 
 
 @get("/healthz", opt={"scope": "public"}, include_in_schema=False, media_type="text/plain")

@@ -1,4 +1,8 @@
-"""A browser and the scripted site, once for all page tests; skipped loudly without a browser."""
+"""A browser and the scripted site for the page tests; skipped loudly without a browser.
+
+Not for the whole session: while Playwright runs, its event loop runs in this thread, and no
+asynchronous test of another module could.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,7 +15,7 @@ from tests.pages.server import serving
 _MISSING = "PAGE TESTS SKIPPED: no Chromium found; install Debian's `chromium` to run them"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = find_browser()
     if not path:
@@ -25,7 +29,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(browser: Browser) -> Iterator[str]:
     assert browser.is_connected()
     with serving() as address:

@@ -125,7 +125,8 @@ def enroll(  # noqa: PLR0913 - one argument per option
             return
         here.output.fields({"Vehicle": answer["vehicle"], "Configuration": str(config)})
         if not ecus:
-            here.output.message(f"Add the vehicle's ECUs to {config.name} before its agent starts.")
+            here.output.message(f"Add the vehicle's ECUs to {config.name} before its agent starts,")
+            here.output.message(f"or let them be simulated: roadworthy vehicle simulate {folder}")
 
 
 def _keys(folder: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ _COMMANDS = {
     "keys": Later(f"{_HERE}.keys", "keys", "Make and list keys; open the pages."),
     "release": Later(f"{_HERE}.release", "release", "Draft, sign and look at releases."),
     "campaign": Later(f"{_HERE}.campaign", "campaign", "Plan, steer and follow rollouts."),
-    "vehicle": Later(f"{_HERE}.vehicle", "vehicle", "Enrol, look at and revoke vehicles."),
+    "vehicle": Later(f"{_HERE}.vehicle", "vehicle", "Enrol, see, revoke and simulate vehicles."),
     "agent": Later(f"{_HERE}.agent", "agent", "Run the agent inside a vehicle."),
     "ledger": Later(f"{_HERE}.ledger", "ledger", "Read decisions and prove them offline."),
     "token": Later(f"{_HERE}.token", "token", "Make, list and revoke tokens."),

@@ -9,6 +9,7 @@ from roadworthy.cli.commands import Command
 from roadworthy.cli.enroll import enroll
 from roadworthy.cli.output import Output, local_time, state_text
 from roadworthy.cli.session import path_of, session
+from roadworthy.cli.simulate import simulate
 
 __all__ = ["vehicle"]
 
@@ -103,6 +104,6 @@ def _state(item: dict[str, Any]) -> Text:
 
 vehicle = click.Group(
     "vehicle",
-    help="Enrol, look at and revoke vehicles.",
-    commands=[list_all, show, enroll, revoke],
+    help="Enrol, see, revoke and simulate vehicles.",
+    commands=[list_all, show, enroll, revoke, simulate],
 )

@@ -1,0 +1,105 @@
+"""A vehicle to try with: simulated ECUs on a DoIP port, and an agent that finds them."""
+
+import json
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Cli, Server
+
+from roadworthy.vehicle.config import load_config
+
+_LIMIT_S = 60
+_ATTEMPTS = 400
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def enroll(user: Cli, server: Server, folder: Path, vin: str, doip_port: int) -> str:
+    vehicle_port = server.ready["vehicle"].rpartition(":")[2]
+    made = user.ok(
+        *("vehicle", "enroll", folder, "--vin", vin, "--type", "car-b"),
+        *("--vehicle-port", vehicle_port, "--mqtt-port", str(server.ready["mqtt"])),
+        *("--doip-port", str(doip_port)),
+    )
+    return str(made["vehicle"])
+
+
+@contextmanager
+def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "roadworthy", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(_LIMIT_S) == 0
+
+
+def line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], _LIMIT_S)
+    assert readable, "said nothing"
+    return dict(json.loads(process.stdout.readline()))
+
+
+def test_an_agent_finds_the_ecus_of_a_simulated_vehicle(
+    user: Cli, server: Server, tmp_path: Path
+) -> None:
+    folder, port = tmp_path / "vehicle", free_port()
+    vehicle = enroll(user, server, folder, "RWT00000000000701", port)
+    simulation = ("vehicle", "simulate", folder, "--type", "car-b", "--output", "json")
+    with running(*simulation) as ecus:
+        assert line(ecus) == {"event": "ready", "vehicle": vehicle, "doip": port}
+        config = load_config(folder / "agent.toml")
+        with running("agent", "run", "--config", folder / "agent.toml"):
+            found = user.ok("vehicle", "show", vehicle)["ecus"]
+            for _ in range(_ATTEMPTS):
+                if found:
+                    break
+                found = user.ok("vehicle", "show", vehicle)["ecus"]
+    assert {ecu["address"] for ecu in found} == {ecu.address for ecu in config.ecus}
+    before = (folder / "agent.toml").read_bytes()
+    with running(*simulation) as ecus:
+        line(ecus)
+    assert (folder / "agent.toml").read_bytes() == before
+
+
+def test_ecus_that_the_simulation_does_not_have_are_told(
+    user: Cli, server: Server, tmp_path: Path
+) -> None:
+    folder = tmp_path / "vehicle"
+    enroll(user, server, folder, "RWT00000000000702", free_port())
+    config = folder / "agent.toml"
+    config.write_text(config.read_text() + '\n[[ecus]]\naddress = 0x10\ndomain = "body"\n')
+    result = user("vehicle", "simulate", folder)
+    assert result.exit_code == 2
+    assert "lists other ECUs than a simulated car-d has" in result.stderr
+
+
+def test_a_taken_doip_port_is_told(user: Cli, server: Server, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+        enroll(user, server, tmp_path / "vehicle", "RWT00000000000703", port)
+        result = user("vehicle", "simulate", tmp_path / "vehicle")
+    assert result.exit_code == 6
+    assert f"DoIP 127.0.0.1:{port}" in result.stderr
+
+
+@pytest.mark.parametrize("text", [None, "vehicle = 1", "=", 'vehicle = "x"\nstorage = "y"\n'])
+def test_a_folder_without_an_enrolled_vehicle_is_told(
+    cli: Cli, tmp_path: Path, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / "agent.toml").write_text(text)
+    assert cli("vehicle", "simulate", tmp_path).exit_code == 2

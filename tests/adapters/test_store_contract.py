@@ -101,6 +101,9 @@ def test_a_selection_has_all_vehicles_of_the_types_that_are_not_revoked(store: A
     assert vehicles.select(()) == [(key(1), "a"), (key(2), "b"), (key(4), "c")]
     assert vehicles.select(("a", "c")) == [(key(1), "a"), (key(4), "c")]
     assert vehicles.select(("nothing",)) == []
+    assert vehicles.select((), limit=2) == [(key(1), "a"), (key(2), "b")]
+    assert vehicles.select((), after=key(2), limit=2) == [(key(4), "c")]
+    assert vehicles.select(("a",), after=key(1)) == []
 
 
 def test_versions_count_the_ecus_of_all_vehicles_as_they_change(store: AnyStore) -> None:

@@ -203,6 +203,7 @@ def answers(tables: Tables, ask: Question) -> list[object]:
         tables.vehicles.count(text=ask.text),
         tables.vehicles.select(()),
         tables.vehicles.select(("truck", "Car")),
+        tables.vehicles.select((), after=key(ask.offset), limit=ask.limit),
         tables.vehicles.versions(),
         tables.vehicles.census(ask.moment),
         *(_of_campaign(tables, name, ask) for name in "abc"),

@@ -66,13 +66,16 @@ class MemoryVehicles:
         """Return how many vehicles `page` would give without a limit."""
         return len(self._matching(text))
 
-    def select(self, vehicle_types: tuple[str, ...]) -> list[tuple[VehicleKey, str]]:
+    def select(
+        self, vehicle_types: tuple[str, ...], *, after: str = "", limit: int | None = None
+    ) -> list[tuple[VehicleKey, str]]:
         """Return key and type of each vehicle that is not revoked, by key."""
-        return sorted(
+        found = sorted(
             (one.key, one.type)
             for one in self._in_use()
-            if not vehicle_types or one.type in vehicle_types
+            if one.key > after and (not vehicle_types or one.type in vehicle_types)
         )
+        return found[:limit]
 
     def versions(self) -> list[tuple[str, str, int]]:
         """Return (hardware id, version, number of ECUs), for each hardware id the most first.

@@ -70,12 +70,19 @@ class SqliteVehicles:
         )
         return int(row[0]) if row else 0
 
-    def select(self, vehicle_types: tuple[str, ...]) -> list[tuple[VehicleKey, str]]:
+    def select(
+        self, vehicle_types: tuple[str, ...], *, after: str = "", limit: int | None = None
+    ) -> list[tuple[VehicleKey, str]]:
         """Return key and type of each vehicle that is not revoked, by key."""
         rows = self._link.rows(
-            "SELECT key, type FROM vehicle WHERE revoked = 0 AND (:types = '[]' OR type IN "
-            "(SELECT value FROM json_each(:types))) ORDER BY key",
-            {"types": json_list(vehicle_types)},
+            "SELECT key, type FROM vehicle WHERE revoked = 0 AND key > :after AND "
+            "(:types = '[]' OR type IN (SELECT value FROM json_each(:types))) "
+            "ORDER BY key LIMIT :limit",
+            {
+                "types": json_list(vehicle_types),
+                "after": after,
+                "limit": -1 if limit is None else limit,
+            },
         )
         return [(VehicleKey(key), vehicle_type) for key, vehicle_type in rows]
 

@@ -48,7 +48,6 @@ __all__ = [
     "pause_campaign",
     "resume_campaign",
     "running_campaigns",
-    "select_vehicles",
     "start_campaign",
     "startable",
     "tick",
@@ -108,23 +107,6 @@ def start_campaign(tables: Tables, campaign_id: str, *, actor: str, now: datetim
     Fit for some thousand vehicles; `cloud.starting` starts campaigns of any size.
 
     Raises:
-        ConflictError: not a draft, or its vehicles are not there, see `select_vehicles`.
-    """
-    campaign, selected = select_vehicles(tables, campaign_id)
-    while tables.campaigns.remove_members(campaign_id, limit=MEMBERS_PER_WRITE):
-        pass
-    wave_of = assign_waves(campaign.id, campaign.waves, selected)
-    tables.campaigns.add_members([Member(campaign.id, key, wave) for key, wave in wave_of.items()])
-    return begin_campaign(tables, campaign, actor=actor, now=now)
-
-
-def select_vehicles(
-    tables: Tables, campaign_id: str
-) -> tuple[Campaign, list[tuple[VehicleKey, str]]]:
-    """Return a draft that can be started, and key and type of each vehicle that it selects.
-
-    Raises:
-        NotFoundError: no such campaign.
         ConflictError: it can't be started, no vehicle matches, or a wave names others.
     """
     campaign = startable(tables, campaign_id)
@@ -136,7 +118,11 @@ def select_vehicles(
             todo="check the vehicle types or enrol vehicles",
         )
     check_named(campaign.id, campaign.waves, selected)
-    return campaign, selected
+    while tables.campaigns.remove_members(campaign_id, limit=MEMBERS_PER_WRITE):
+        pass
+    wave_of = assign_waves(campaign.id, campaign.waves, selected)
+    tables.campaigns.add_members([Member(campaign.id, key, wave) for key, wave in wave_of.items()])
+    return begin_campaign(tables, campaign, actor=actor, now=now)
 
 
 def startable(tables: Tables, campaign_id: str) -> Campaign:

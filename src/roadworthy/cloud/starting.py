@@ -24,14 +24,13 @@ from roadworthy.cloud.engine import (
     MEMBERS_PER_WRITE,
     begin_campaign,
     campaign_or_error,
-    select_vehicles,
     start_campaign,
     startable,
 )
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.releases import release_or_error
 from roadworthy.updates.campaign import Campaign, CampaignState, Member
-from roadworthy.updates.waves import assign_waves
+from roadworthy.updates.waves import assign_waves, check_named
 
 __all__ = ["start_any_size"]
 
@@ -43,9 +42,11 @@ async def start_any_size(desk: Desk, campaign_id: str, *, actor: str) -> Campaig
         NotFoundError: no such campaign.
         ConflictError: it can't be started now, or another start took over.
     """
-    campaign, selected = select_vehicles(desk.tables(), campaign_id)
+    campaign = startable(desk.tables(), campaign_id)
+    selected = await _select(desk, campaign)
     if len(selected) <= MEMBERS_PER_WRITE:
         return await desk.write(lambda tables: _start_at_once(tables, desk, campaign_id, actor))
+    check_named(campaign_id, campaign.waves, selected)
     mark = desk.chance.token()
     await desk.write(lambda tables: _mark(tables, campaign_id, mark))
     wave_of = await asyncio.to_thread(assign_waves, campaign_id, campaign.waves, selected)
@@ -55,6 +56,17 @@ async def start_any_size(desk: Desk, campaign_id: str, *, actor: str) -> Campaig
     while some := dict(islice(in_order, MEMBERS_PER_WRITE)):
         await desk.write(partial(_add_some, campaign_id=campaign_id, mark=mark, wave_of=some))
     return await desk.write(lambda tables: _begin(tables, desk, campaign_id, mark, actor))
+
+
+async def _select(desk: Desk, campaign: Campaign) -> list[tuple[VehicleKey, str]]:
+    """Return key and type of each selected vehicle, read in pages with pauses between them."""
+    selected: list[tuple[VehicleKey, str]] = []
+    after, types = "", campaign.vehicle_types
+    while page := desk.tables().vehicles.select(types, after=after, limit=MEMBERS_PER_WRITE):
+        selected += page
+        after = page[-1][0]
+        await desk.clock.sleep(0)
+    return selected
 
 
 def _start_at_once(tables: Tables, desk: Desk, campaign_id: str, actor: str) -> Campaign:

@@ -40,8 +40,16 @@ class VehicleTable(Protocol):
         """Return how many vehicles `page` would give without a limit."""
         ...
 
-    def select(self, vehicle_types: tuple[str, ...]) -> list[tuple[VehicleKey, str]]:
-        """Return key and type of each vehicle that is not revoked, by key; no types for all."""
+    def select(
+        self, vehicle_types: tuple[str, ...], *, after: str = "", limit: int | None = None
+    ) -> list[tuple[VehicleKey, str]]:
+        """Return key and type of each vehicle that is not revoked, by key.
+
+        Args:
+            vehicle_types: only these; empty for all.
+            after: only greater keys; empty for all.
+            limit: rows to return; None for all.
+        """
         ...
 
     def versions(self) -> list[tuple[str, str, int]]:

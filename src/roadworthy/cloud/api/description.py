@@ -5,6 +5,7 @@ not litestar's own form, which it would describe otherwise.
 """
 
 import json
+from dataclasses import replace
 
 import msgspec
 from litestar import Litestar
@@ -57,9 +58,9 @@ def add_problems(app: Litestar) -> None:
     differs from process to process; a schema as such has none.
     """
     description = app.openapi_schema
-    for schema in description.components.schemas.values():
-        schema.default = None
-    description.components.schemas["Problem"] = _problem()
+    schemas = description.components.schemas
+    schemas |= {name: replace(schema, default=None) for name, schema in schemas.items()}
+    schemas["Problem"] = _problem()
     for path, item in (description.paths or {}).items():
         for method in ("get", "put", "post", "delete"):
             operation: Operation | None = getattr(item, method)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,40 +15,49 @@ INTERRUPTED = 130
 Start = Callable[..., Child]
 
 
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Start]:
-    """Start a demo whose temporary folders are below `tmp_path`; end what it leaves."""
+@contextmanager
+def demos(folder: Path) -> Iterator[Start]:
+    """Start demos whose temporary folders are below `folder`; nothing may be left in it."""
     running: list[Child] = []
-    temporary = tmp_path / "temporary"
+    temporary = folder / "temporary"
     temporary.mkdir()
 
     def start(*arguments: str) -> Child:
         surroundings = os.environ | {"TMPDIR": str(temporary), "COLUMNS": "400"}  # noqa: TID251 - a person's
-        child = Child("demo", [*DEMO, *arguments], tmp_path, environment=surroundings)
+        child = Child("demo", [*DEMO, *arguments], folder, environment=surroundings)
         running.append(child)
         return child
 
-    yield start
-    for child in running:
-        child.kill_all()
+    try:
+        yield start
+    finally:
+        for child in running:
+            child.kill_all()
     assert list(temporary.iterdir()) == []
 
 
-def test_the_demo_converges_and_says_what_failed_and_why(demo: Start) -> None:
-    child = demo("--once", "--vehicles", "12")
-    assert child.wait() == 0, child.told()
-    told = child.told()
-    assert "Converged: 11 vehicles run the release, by hash on every ECU" in told
-    failures = re.findall(r"(v[0-9a-f]{16}) failed at (\S+) \(ecu-rejected\): (.+)", told)
-    assert len(failures) == 1, told
-    assert "The gate paused the campaign: 1 of" in told
+@pytest.fixture(scope="module", autouse=True)
+def whole_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    """A demo that runs to its end, beside those that are interrupted."""
+    with demos(tmp_path_factory.mktemp("whole")) as start:
+        yield start("--once", "--vehicles", "12")
 
 
 @pytest.mark.parametrize("words", ["Signed 2 releases", "running, wave 1"])
-def test_an_interrupted_demo_leaves_nothing_behind(demo: Start, words: str) -> None:
-    child = demo("--once", "--vehicles", "2")
-    child.wait_for(words)
-    family = child.family()
-    assert len(family) > 2, "a demo that started nothing can't leave anything"
-    assert child.end(signal.SIGINT) == INTERRUPTED, child.told()
-    assert not any(map(is_running, family))
+def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, words: str) -> None:
+    with demos(tmp_path) as start:
+        child = start("--once", "--vehicles", "2")
+        child.wait_for(words)
+        family = child.family()
+        assert len(family) > 2, "a demo that started nothing can't leave anything"
+        assert child.end(signal.SIGINT) == INTERRUPTED, child.told()
+        assert not any(map(is_running, family))
+
+
+def test_the_demo_converges_and_says_what_failed_and_why(whole_demo: Child) -> None:
+    assert whole_demo.wait(whole_demo.family()) == 0, whole_demo.told()
+    told = whole_demo.told()
+    assert "Converged: 11 vehicles run the release, by hash on every ECU" in told
+    failures = re.findall(r"v[0-9a-f]{16} failed at (\S+) \(ecu-rejected\): (.+)", told)
+    assert len(failures) == 1, told
+    assert "The gate paused the campaign: 1 of" in told

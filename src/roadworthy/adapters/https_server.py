@@ -19,8 +19,8 @@ from typing import Any
 
 import uvicorn
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from roadworthy.adapters._http_protocol import GuardedProtocol, connections_max
 from roadworthy.adapters.tls import TlsServer, server_context
 from roadworthy.base.errors import ConflictError, StoreError
 
@@ -105,7 +105,7 @@ async def serve(
     listener = _listen(host, port)
     config = uvicorn.Config(
         _Calm(app),
-        http=_Protocol,
+        http=_protocol(),
         ws="none",
         log_config=None,
         access_log=False,
@@ -120,20 +120,10 @@ async def serve(
     return server
 
 
-class _Protocol(HttpToolsProtocol):
-    """Adds the TLS peer to the scope of each request."""
-
-    @override
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        tls = self.transport.get_extra_info("ssl_object")
-        if tls is not None:
-            certificate = tls.getpeercert(binary_form=True)
-            peer: dict[object, object] = {
-                "client_certificate": certificate,
-                "version": tls.version(),
-            }
-            self.scope["extensions"] = {"tls": peer}
+def _protocol() -> type[GuardedProtocol]:
+    """Return the class of this listener's connections; uvicorn makes them without arguments."""
+    room = connections_max()
+    return type("Protocol", (GuardedProtocol,), {"connections_max": room})
 
 
 class _Server(uvicorn.Server):

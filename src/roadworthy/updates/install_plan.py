@@ -129,7 +129,8 @@ def make_plan(
 ) -> Plan:
     """Set what the offer wants against what the vehicle runs.
 
-    ECUs that run their target already are left out, so the plan may be empty.
+    ECUs that run their target already are left out, so the plan may be empty. A delta that is
+    no smaller than its image is not used: only the image's length is signed by offline keys.
 
     Raises:
         PlanError: an ECU has no second slot, or runs an image on trial.
@@ -153,7 +154,12 @@ def make_plan(
                 old=ecu.sha256,
                 image=target.image.sha256,
                 length_bytes=target.image.length_bytes,
-                delta=target.delta,
+                delta=_useful_delta(target),
             )
         )
     return Plan(offer=offer, ecus=tuple(plans), director_targets=director_targets)
+
+
+def _useful_delta(target: EcuTarget) -> DeltaTarget | None:
+    delta = target.delta
+    return delta if delta and delta.length_bytes < target.image.length_bytes else None

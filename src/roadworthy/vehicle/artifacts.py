@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import InputError, LinkError, RoadworthyError, TrustError
 from roadworthy.base.ids import Sha256
+from roadworthy.delta import inspect
 from roadworthy.updates.install_events import Fetch, Rebuild
 from roadworthy.vehicle.settings import Ports
 
@@ -35,6 +36,13 @@ class BadDeltaError(TrustError):
 def image_name(sha256: Sha256) -> str:
     """Return the name under which storage holds an image, such as a delta's base."""
     return f"image-{sha256}"
+
+
+def _check_length(patch: bytes, length_bytes: int) -> None:
+    """Refuse a patch that would fill the memory before its result can be compared."""
+    told = inspect(patch).target_length_bytes
+    if told != length_bytes:
+        raise InputError(f"would make {told} bytes instead of {length_bytes}", value="patch")
 
 
 def _part_name(sha256: Sha256) -> str:
@@ -109,6 +117,7 @@ class Artifacts:
         if base is None or patch is None:
             raise BadDeltaError("base or delta is not in storage", value=wanted.image[:12])
         try:
+            _check_length(patch, wanted.length_bytes)
             image = await self._codec.decode(base, patch)
         except (InputError, TrustError) as error:
             raise BadDeltaError(str(error), value=f"image {wanted.image[:12]}") from error

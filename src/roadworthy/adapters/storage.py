@@ -37,7 +37,7 @@ class FolderStorage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for path in folder.glob(f"*{_UNFINISHED}"):
                 path.unlink()
         except OSError as error:

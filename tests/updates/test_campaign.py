@@ -384,3 +384,10 @@ def test_a_patient_operator_always_reaches_the_end(
             campaign = fold(campaign, Resumed(now, "ann", "go on", counted.failed))
     assert campaign.state is CampaignState.FINISHED
     assert number == sum(sizes)
+
+
+def test_the_engine_stands_behind_the_reason_of_a_new_wave() -> None:
+    ended = fold(RUNNING, WaveEnded(at=200.0, wave=0, why="none failed"))
+    following = fold(ended, WaveStarted(at=201.0, wave=1, why="canary passed"))
+    assert (following.reason, following.changed_by) == ("canary passed", "engine")
+    assert following.changed_at == 201.0

@@ -278,6 +278,8 @@ def fold(campaign: Campaign, event: CampaignEvent) -> Campaign:
                 "wave": event.wave,
                 "waves": _with_wave(campaign, event.wave, started_at=event.at),
                 "reason": event.why,
+                "changed_by": "engine",
+                "changed_at": event.at,
             }
         case WaveEnded():
             ended = _with_wave(campaign, event.wave, ended_at=event.at, verdict=event.why)

@@ -2,8 +2,9 @@
 
     python benchmarks/delta_cortex_m.py [--cpu cortex-m4]
 
-Without arm-none-eabi-gcc (Debian: gcc-arm-none-eabi) it only says so. Fails when the decoder asks the C library
-for more than memcpy, memmove, memset and memcmp, or when a function's stack has no fixed bound.
+Without arm-none-eabi-gcc (Debian: gcc-arm-none-eabi) it only says so. Fails when the
+decoder asks the C library for more than memcpy, memmove, memset and memcmp, or when the stack
+of a function has no fixed bound.
 """
 
 import argparse

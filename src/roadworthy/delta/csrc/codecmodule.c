@@ -10,8 +10,7 @@
 /* The base is either a callable or, with base.obj set, bytes that are read without Python.
  * While `run` decodes, other threads may run; `thread` is the one to come back to. */
 typedef struct {
-    PyObject_HEAD
-    PyObject *read_base;
+    PyObject_HEAD PyObject *read_base;
     Py_buffer base;
     PyThreadState *thread;
     int busy;
@@ -307,9 +306,15 @@ static PyMethodDef codec_methods[] = {
     {"header", codec_header, METH_VARARGS, "header(patch) -> fields"},
     {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef codec_module = {PyModuleDef_HEAD_INIT, "_codec",
-                                          "The delta codec in C.", -1, codec_methods,
-                                          NULL, NULL, NULL, NULL};
+static struct PyModuleDef codec_module = {PyModuleDef_HEAD_INIT,
+                                          "_codec",
+                                          "The delta codec in C.",
+                                          -1,
+                                          codec_methods,
+                                          NULL,
+                                          NULL,
+                                          NULL,
+                                          NULL};
 
 PyMODINIT_FUNC PyInit__codec(void)
 {

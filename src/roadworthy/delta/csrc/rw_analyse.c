@@ -81,7 +81,8 @@ static void mask_pair(uint32_t arch, uint8_t *p, uint32_t at, uint32_t made[32])
     if (rw_pair_high(arch, word, 0, &reg, &value)) {
         rw_pair_put_high(arch, &word, 0, 0);
         made[reg & 31] = at;
-    } else if (rw_pair_low(arch, word, &reg, &value, &last) && at - made[reg & 31] - 1 < RW_PAIR_REACH) {
+    } else if (rw_pair_low(arch, word, &reg, &value, &last)
+               && at - made[reg & 31] - 1 < RW_PAIR_REACH) {
         rw_pair_put_low(arch, &word, 0, 0);
     }
     rw_put32(p, word);
@@ -97,7 +98,8 @@ static void mask_reference(uint32_t arch, uint8_t *p)
         rw_ref_put(arch, p, 0x1000000, &ref, 0x1000000);
 }
 
-void rw_mask(uint32_t arch, const rw_engine *parameters, int side, const uint8_t *image, uint32_t length, uint8_t *masked)
+void rw_mask(uint32_t arch, const rw_engine *parameters, int side, const uint8_t *image,
+             uint32_t length, uint8_t *masked)
 {
     uint32_t made[32], at = 0, step = rw_instruction_step(arch), size, offset;
 

@@ -14,9 +14,10 @@ typedef struct {
 /* Load addresses: from ELF program headers, else guessed from the words that changed. */
 void rw_find_segments(const rw_pair_of_images *images, rw_engine *parameters);
 /* Target bytes that prediction with this instruction set gets right, less those it spoils. */
-int64_t rw_measure_arch(const rw_pair_of_images *images, const rw_engine *parameters, uint32_t arch);
+int64_t rw_measure_arch(const rw_pair_of_images *images, const rw_engine *parameters,
+                        uint32_t arch);
 /* Copies an image with the operands of its references set to 0. */
-void rw_mask(uint32_t arch, const rw_engine *parameters, int side, const uint8_t *image, uint32_t length,
-             uint8_t *masked);
+void rw_mask(uint32_t arch, const rw_engine *parameters, int side, const uint8_t *image,
+             uint32_t length, uint8_t *masked);
 
 #endif

@@ -9,7 +9,7 @@
 
 /* A slot: probability (20 bits), count (5 bits), check of its context (7 bits). */
 #define SLOT_COUNT(s) ((s) >> 7 & 31)
-#define SLOT_CHECK(s) ((s) & 127)
+#define SLOT_CHECK(s) ((s)&127)
 
 static uint32_t next_byte(rw_engine *e)
 {
@@ -177,7 +177,8 @@ uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_
         int bit = (int)((value + 1) >> i & 1);
 
         if (i + 4 > n || i < 2)
-            bit = number_bit(view, field, context, 64 + n * 64 + (i < 2 && i + 4 <= n ? 32 + i : node), bit);
+            bit = number_bit(view, field, context,
+                             64 + n * 64 + (i < 2 && i + 4 <= n ? 32 + i : node), bit);
         else
             bit = (int)rw_code_raw(view, (uint32_t)bit, 1);
         node = (node << 1 | (uint32_t)bit) & 31;

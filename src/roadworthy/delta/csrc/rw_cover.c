@@ -42,7 +42,8 @@ static uint32_t code_shift(rw_view *view, uint32_t shift, uint32_t gap)
     if (which < 4)
         shift = e->delta_cache[which];
     else
-        shift = e->delta_cache[0] + unzigzag(rw_code_number(view, 3, 0, zigzag(shift - e->delta_cache[0])));
+        shift = e->delta_cache[0]
+                + unzigzag(rw_code_number(view, 3, 0, zigzag(shift - e->delta_cache[0])));
     remember_shift(e, which, shift);
     return shift;
 }

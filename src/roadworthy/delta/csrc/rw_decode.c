@@ -44,24 +44,29 @@ static int state_in_range(const rw_engine *e)
     for (side = 0; side < 2; side++)
         if (e->segment_count[side] > RW_SEGMENTS)
             return 0;
-    if ((e->phase == RW_PHASE_BASE || e->phase == RW_PHASE_PRIME) && e->counter > e->header.base_length)
+    if ((e->phase == RW_PHASE_BASE || e->phase == RW_PHASE_PRIME)
+        && e->counter > e->header.base_length)
         return 0;
     if (e->phase == RW_PHASE_COVERS && e->counter > e->header.cover_count)
         return 0;
-    return e->position <= e->header.target_length && e->unit_length <= 4 && e->unit_kind < 8 && e->unit_class < 32 && e->unit_used <= e->unit_length;
+    return e->position <= e->header.target_length && e->unit_length <= 4 && e->unit_kind < 8
+           && e->unit_class < 32 && e->unit_used <= e->unit_length;
 }
 
 static int covers_in_range(const rw_view *view)
 {
     const rw_header *h = &view->engine->header;
-    uint32_t count = view->engine->phase == RW_PHASE_COVERS ? view->engine->counter : h->cover_count, end = 0, i;
+    uint32_t count =
+                 view->engine->phase == RW_PHASE_COVERS ? view->engine->counter : h->cover_count,
+             end = 0, i;
 
     if (h->backend == RW_BACKEND_STORED || view->engine->phase < RW_PHASE_COVERS)
         return 1;
     for (i = 0; i < count; i++) {
         const rw_cover *c = view->covers + i;
 
-        if (c->target < end || c->target > h->target_length || c->length > h->target_length - c->target)
+        if (c->target < end || c->target > h->target_length
+            || c->length > h->target_length - c->target)
             return 0;
         if (c->base > h->base_length || c->length > h->base_length - c->base)
             return 0;
@@ -94,12 +99,15 @@ int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size)
         return RW_BAD_JOURNAL;
     e->workspace_size = size;
     if (e->phase == RW_PHASE_HEADER)
-        return e->input_length <= RW_HEADER_SIZE && e->status <= 0 && e->fed == e->input_length ? RW_OK : RW_BAD_JOURNAL;
+        return e->input_length <= RW_HEADER_SIZE && e->status <= 0 && e->fed == e->input_length
+                   ? RW_OK
+                   : RW_BAD_JOURNAL;
     rw_header_write(&e->header, bytes);
     if (rw_header_read(&checked, bytes) != RW_OK || rw_workspace_size(&checked) != journal_size)
         return RW_BAD_JOURNAL;
     rw_layout(&view, e);
-    return state_in_range(e) && covers_in_range(&view) && weights_in_range(&view) ? RW_OK : RW_BAD_JOURNAL;
+    return state_in_range(e) && covers_in_range(&view) && weights_in_range(&view) ? RW_OK
+                                                                                  : RW_BAD_JOURNAL;
 }
 
 static int read_header(rw_engine *e)
@@ -234,7 +242,8 @@ static int make_byte(rw_view *view, uint8_t *out)
 /* Moves patch bytes into the buffer; 1 when the next symbol can't starve. */
 static int refill(rw_engine *e, const uint8_t **in, uint32_t *left)
 {
-    uint32_t total = e->phase == RW_PHASE_HEADER ? RW_HEADER_SIZE : RW_HEADER_SIZE + e->header.payload_length;
+    uint32_t total =
+        e->phase == RW_PHASE_HEADER ? RW_HEADER_SIZE : RW_HEADER_SIZE + e->header.payload_length;
     uint32_t room, wanted = total - e->fed;
 
     if (e->input_length - e->input_used >= RW_SYMBOL_MAX)
@@ -256,7 +265,8 @@ static int refill(rw_engine *e, const uint8_t **in, uint32_t *left)
     return e->input_length >= RW_SYMBOL_MAX || e->fed == total;
 }
 
-static int run(rw_view *view, const uint8_t **in, uint32_t *left, uint8_t *out, uint32_t room, uint32_t *made)
+static int run(rw_view *view, const uint8_t **in, uint32_t *left, uint8_t *out, uint32_t room,
+               uint32_t *made)
 {
     rw_engine *e = view->engine;
     int status = RW_OK;
@@ -317,7 +327,8 @@ static int save(void *workspace, const rw_io *io)
 {
     if (io->journal == 0)
         return RW_OK;
-    return io->journal(io->user, workspace, rw_decoder_journal_size(workspace)) == 0 ? RW_OK : RW_CALLBACK;
+    return io->journal(io->user, workspace, rw_decoder_journal_size(workspace)) == 0 ? RW_OK
+                                                                                     : RW_CALLBACK;
 }
 
 int rw_apply(void *workspace, const rw_io *io)
@@ -342,7 +353,8 @@ int rw_apply(void *workspace, const rw_io *io)
             }
             status = got == 0 ? RW_NEED_INPUT : RW_CALLBACK;
         }
-        if (flush(io, page, &filled) != RW_OK || (status == RW_STEP && save(workspace, io) != RW_OK))
+        if (flush(io, page, &filled) != RW_OK
+            || (status == RW_STEP && save(workspace, io) != RW_OK))
             return RW_CALLBACK;
         if (status != RW_STEP && status != RW_OUTPUT_FULL)
             return status;

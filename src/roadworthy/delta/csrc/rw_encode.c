@@ -88,7 +88,8 @@ static void size_tables(plan_t *plan)
 
     limit_covers(plan, room / 48);
     h->cover_count = plan->cover_count;
-    h->memo_bits = h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);
+    h->memo_bits =
+        h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);
     h->window_bits = (uint8_t)bits_for(need + 64, window_bits[class]);
     h->index_bits = (uint8_t)bits_for(need + h->base_length + 64, index_bits[class]);
     h->slot_count = RW_SLOT_LINE;
@@ -197,7 +198,18 @@ static int make_patch(plan_t *plan, uint8_t **patch, uint32_t *length)
 static int plan_covers(plan_t *plan, const uint8_t *masked_base, const uint8_t *masked_target)
 {
     const rw_encode_job *job = plan->job;
-    rw_match_job match = {job->base, job->target, masked_base, masked_target, job->base_length, job->target_length, 40 * 32, 140, 12 * 32, 250, 1, 16};
+    rw_match_job match = {job->base,
+                          job->target,
+                          masked_base,
+                          masked_target,
+                          job->base_length,
+                          job->target_length,
+                          46 * 32,
+                          140,
+                          9 * 32,
+                          250,
+                          1,
+                          16};
     int32_t count;
 
     free(plan->covers);
@@ -209,7 +221,8 @@ static int plan_covers(plan_t *plan, const uint8_t *masked_base, const uint8_t *
 static rw_pair_of_images images_of(const plan_t *plan)
 {
     const rw_encode_job *job = plan->job;
-    rw_pair_of_images images = {job->base, job->target, job->base_length, job->target_length, plan->covers, plan->cover_count};
+    rw_pair_of_images images = {job->base,          job->target,  job->base_length,
+                                job->target_length, plan->covers, plan->cover_count};
 
     return images;
 }
@@ -251,8 +264,10 @@ static int plan_all(plan_t *plan)
     masked_target = malloc(job->target_length + (size_t)1);
     status = RW_NO_MEMORY;
     if (masked_base != 0 && masked_target != 0) {
-        rw_mask(plan->header.arch, &plan->parameters, RW_BASE, job->base, job->base_length, masked_base);
-        rw_mask(plan->header.arch, &plan->parameters, RW_TARGET, job->target, job->target_length, masked_target);
+        rw_mask(plan->header.arch, &plan->parameters, RW_BASE, job->base, job->base_length,
+                masked_base);
+        rw_mask(plan->header.arch, &plan->parameters, RW_TARGET, job->target, job->target_length,
+                masked_target);
         status = plan_covers(plan, masked_base, masked_target);
     }
     free(masked_base);
@@ -323,7 +338,8 @@ int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
     int status;
 
     *patch = 0;
-    if (job->base_length > IMAGE_MAX || job->target_length > IMAGE_MAX || job->ram_class >= RW_RAM_CLASSES
+    if (job->base_length > IMAGE_MAX || job->target_length > IMAGE_MAX
+        || job->ram_class >= RW_RAM_CLASSES
         || (job->arch > RW_ARCH_LAST && job->arch != RW_ARCH_AUTO))
         return RW_UNSUPPORTED;
     plan = calloc(1, sizeof *plan);

@@ -17,15 +17,15 @@
 #include "rw_math.h"
 #include "rw_sha256.h"
 
-#define RW_INPUTS 16        /* inputs of the mixer, the last one is its bias */
+#define RW_INPUTS 16 /* inputs of the mixer, the last one is its bias */
 #define RW_WEIGHT_SETS 256
 #define RW_WEIGHT_MAX 0x7ffff
 #define RW_INPUT_BUFFER 256 /* patch bytes held back so that one symbol never starves */
 #define RW_SYMBOL_MAX 136   /* more than any one symbol can take */
-#define RW_SLOT_LINE 16u      /* slots come in lines of this many */
+#define RW_SLOT_LINE 16u    /* slots come in lines of this many */
 #define RW_LINE_SIZE 256
 #define RW_LINES 4
-#define RW_HASH_BYTES 8     /* of the running hash, after every step */
+#define RW_HASH_BYTES 8 /* of the running hash, after every step */
 #define RW_SEGMENTS 8
 
 typedef struct {
@@ -63,31 +63,31 @@ typedef struct {
     uint32_t workspace_size;
     uint32_t phase;
     int32_t status;
-    uint32_t fed;         /* patch bytes taken, header included */
+    uint32_t fed; /* patch bytes taken, header included */
     uint32_t input_used, input_length;
     uint8_t input[RW_INPUT_BUFFER];
     uint32_t range, code;
-    uint32_t counter;     /* base bytes hashed, or covers read */
-    uint32_t position;    /* target bytes made */
-    uint32_t steps;       /* step hashes compared */
-    uint32_t cover;       /* cursor */
+    uint32_t counter;  /* base bytes hashed, or covers read */
+    uint32_t position; /* target bytes made */
+    uint32_t steps;    /* step hashes compared */
+    uint32_t cover;    /* cursor */
     uint32_t segment_count[2];
     rw_segment segment[2][RW_SEGMENTS];
-    rw_cover previous;    /* while covers are read */
+    rw_cover previous; /* while covers are read */
     uint32_t delta_cache[4];
     uint32_t number_history[4];
     /* contexts */
-    uint32_t flags;       /* history of "as predicted", newest lowest */
+    uint32_t flags; /* history of "as predicted", newest lowest */
     uint32_t miss_distance, miss_distance_last;
-    uint32_t difference;  /* last differences new - predicted, newest lowest byte */
-    uint32_t order[2];    /* last eight target bytes, newest lowest byte of order[0] */
+    uint32_t difference; /* last differences new - predicted, newest lowest byte */
+    uint32_t order[2];   /* last eight target bytes, newest lowest byte of order[0] */
     uint32_t match_position, match_length, match_hits;
     /* a predicted instruction or pointer */
     uint8_t unit_bytes[4]; /* as the walk takes them: moved, or as in the base */
     uint8_t unit_moved[4], unit_old[4], unit_new[4];
     uint32_t unit_length, unit_used, unit_kind, unit_key, unit_offset, unit_anchor, next_unit;
-    uint32_t unit_class;  /* kind and quality: index of trust */
-    int8_t trust[32];     /* above 0 where moving references of a class was right */
+    uint32_t unit_class; /* kind and quality: index of trust */
+    int8_t trust[32];    /* above 0 where moving references of a class was right */
     rw_pair pair[32];
     /* base lines */
     uint32_t line_tag[RW_LINES];

@@ -5,10 +5,11 @@
 
 #include "rw_sort.h"
 
-#define BEAM 20
+#define BEAM 32
 #define INSERT 0x80000000u
-#define MATCH_MIN 6u
+#define MATCH_MIN 4u
 #define SEARCH_SKIP 24u
+#define COMPARE_MAX 512u /* bytes looked at, so that padding does not take quadratic time */
 
 typedef struct {
     uint32_t parent, start, shift;
@@ -25,6 +26,7 @@ typedef struct {
     node_t *nodes;
     uint32_t node_count, node_room;
     state_t states[BEAM + 8];
+    uint32_t longest_run[256]; /* where the longest run of each byte starts in the base */
     uint32_t state_count;
     int failed;
 } search_t;
@@ -36,6 +38,11 @@ static uint32_t common(const uint8_t *a, uint32_t a_left, const uint8_t *b, uint
     while (i < n && a[i] == b[i])
         i++;
     return i;
+}
+
+static uint32_t compared(uint32_t left)
+{
+    return left < COMPARE_MAX ? left : COMPARE_MAX;
 }
 
 static uint32_t new_node(search_t *s, uint32_t parent, uint32_t start, uint32_t shift)
@@ -62,15 +69,18 @@ static int32_t place(const search_t *s, uint32_t at)
 {
     const rw_match_job *job = s->job;
     const uint8_t *wanted = job->masked_target + at;
-    uint32_t left = job->target_length - at, low_same = 0, high_same = 0;
+    uint32_t left = compared(job->target_length - at), low_same = 0, high_same = 0;
     int32_t low = -1, high = (int32_t)job->base_length;
 
     while (high - low > 1) {
         int32_t middle = low + (high - low) / 2;
-        uint32_t from = (uint32_t)s->order[middle], same = low_same < high_same ? low_same : high_same;
+        uint32_t from = (uint32_t)s->order[middle],
+                 same = low_same < high_same ? low_same : high_same;
 
-        same += common(wanted + same, left - same, job->masked_base + from + same, job->base_length - from - same);
-        if (same == left || (from + same < job->base_length && job->masked_base[from + same] > wanted[same])) {
+        same += common(wanted + same, left - same, job->masked_base + from + same,
+                       job->base_length - from - same);
+        if (same == left
+            || (from + same < job->base_length && job->masked_base[from + same] > wanted[same])) {
             high = middle;
             high_same = same;
         } else {
@@ -143,13 +153,45 @@ static void offer(search_t *s, const state_t *best, uint32_t at, uint32_t shift)
     state->node = new_node(s, node, at, shift);
 }
 
+static void find_runs(search_t *s)
+{
+    const rw_match_job *job = s->job;
+    uint32_t longest[256] = {0}, i, length = 0;
+
+    for (i = 0; i < job->base_length; i++) {
+        uint8_t byte = job->masked_base[i];
+
+        length = i > 0 && job->masked_base[i - 1] == byte ? length + 1 : 1;
+        if (length > longest[byte]) {
+            longest[byte] = length;
+            s->longest_run[byte] = i + 1 - length;
+        }
+    }
+}
+
+/* Padding occurs everywhere; only its longest run is worth going to. */
+static int in_padding(const search_t *s, uint32_t at)
+{
+    const uint8_t *p = s->job->masked_target + at;
+    uint32_t left = compared(s->job->target_length - at), i = 1;
+
+    while (i < left && p[i] == p[0])
+        i++;
+    return i == COMPARE_MAX;
+}
+
 static void look_up(search_t *s, uint32_t at)
 {
     const rw_match_job *job = s->job;
-    int32_t here = place(s, at), side, step;
     state_t best = *best_state(s);
     uint32_t floor = MATCH_MIN;
+    int32_t here, side, step;
 
+    if (in_padding(s, at)) {
+        offer(s, &best, at, s->longest_run[job->masked_target[at]] - at);
+        return;
+    }
+    here = place(s, at);
     for (side = 0; side < 2; side++)
         for (step = 0; step < 3; step++) {
             int32_t i = side ? here + step : here - 1 - step;
@@ -158,7 +200,8 @@ static void look_up(search_t *s, uint32_t at)
             if (i < 0 || i >= (int32_t)job->base_length)
                 break;
             from = (uint32_t)s->order[i];
-            same = common(job->masked_target + at, job->target_length - at, job->masked_base + from, job->base_length - from);
+            same = common(job->masked_target + at, compared(job->target_length - at),
+                          job->masked_base + from, job->base_length - from);
             if (same < floor)
                 break;
             if (same / 2 > floor)
@@ -207,6 +250,7 @@ static void walk(search_t *s)
     const rw_match_job *job = s->job;
     uint32_t at, i;
 
+    find_runs(s);
     s->states[0].shift = INSERT;
     s->states[0].node = new_node(s, 0xffffffffu, 0, INSERT);
     s->states[0].cost = 0;
@@ -216,7 +260,8 @@ static void walk(search_t *s)
     for (at = 0; at < job->target_length && !s->failed; at++) {
         const state_t *best = best_state(s);
 
-        if (job->base_length > 0 && (best->run < SEARCH_SKIP || at % 16 == 0))
+        if (job->base_length > 0
+            && (best->run < SEARCH_SKIP || at % (best->run < COMPARE_MAX ? 16 : 128) == 0))
             look_up(s, at);
         if (best->shift == INSERT || best->run < 16)
             relax(s, at);
@@ -231,14 +276,16 @@ static void walk(search_t *s)
 static int trim(const rw_match_job *job, rw_cover *c)
 {
     while (c->length > 0
-           && (c->base >= job->base_length || job->masked_base[c->base] != job->masked_target[c->target])) {
+           && (c->base >= job->base_length
+               || job->masked_base[c->base] != job->masked_target[c->target])) {
         c->base++;
         c->target++;
         c->length--;
     }
     while (c->length > 0
            && (c->base + c->length > job->base_length
-               || job->masked_base[c->base + c->length - 1] != job->masked_target[c->target + c->length - 1]))
+               || job->masked_base[c->base + c->length - 1]
+                      != job->masked_target[c->target + c->length - 1]))
         c->length--;
     return c->length >= 4;
 }
@@ -279,7 +326,8 @@ int32_t rw_match(const rw_match_job *job, rw_cover **covers)
         return -1;
     s->job = job;
     s->order = malloc(sizeof(int32_t) * ((size_t)job->base_length + 1));
-    if (s->order != 0 && rw_suffix_sort(job->masked_base, (int32_t)job->base_length, s->order) == 0) {
+    if (s->order != 0
+        && rw_suffix_sort(job->masked_base, (int32_t)job->base_length, s->order) == 0) {
         walk(s);
         if (!s->failed)
             count = collect(s, covers);

@@ -15,7 +15,7 @@ typedef struct {
     const uint8_t *base, *target;               /* as they are */
     const uint8_t *masked_base, *masked_target; /* operands masked */
     uint32_t base_length, target_length;
-    uint32_t switch_cost, insert_cost;          /* in 1/32 bit, as all costs */
+    uint32_t switch_cost, insert_cost; /* in 1/32 bit, as all costs */
     uint32_t insert_switch_cost, miss_cost, hit_cost, masked_cost;
 } rw_match_job;
 

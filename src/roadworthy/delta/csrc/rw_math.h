@@ -48,7 +48,8 @@ static inline uint32_t rw_squash(int32_t x)
     if (a > RW_STRETCH_MAX)
         a = RW_STRETCH_MAX;
     i = a >> 5;
-    v = rw_squash_table[i] + (((uint32_t)(rw_squash_table[i + 1] - rw_squash_table[i]) * (a & 31)) >> 5);
+    v = rw_squash_table[i]
+        + (((uint32_t)(rw_squash_table[i + 1] - rw_squash_table[i]) * (a & 31)) >> 5);
     return x < 0 ? 65536 - v : v;
 }
 

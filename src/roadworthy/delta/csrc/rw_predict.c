@@ -9,7 +9,8 @@
 #define ANCHOR_SCAN 24
 #define SCAN 8 /* instructions looked ahead for the lower part of an address */
 
-static void begin_unit(rw_engine *e, const uint8_t *old, const uint8_t *moved, const rw_ref *ref, enum rw_quality quality)
+static void begin_unit(rw_engine *e, const uint8_t *old, const uint8_t *moved, const rw_ref *ref,
+                       enum rw_quality quality)
 {
     memcpy(e->unit_old, old, 4);
     memcpy(e->unit_moved, moved, 4);
@@ -30,7 +31,7 @@ static void judge(rw_engine *e)
 
     if (moved > left && *trust < 15)
         (*trust)++;
-    else if (moved < left && *trust > -15)
+    else if (moved<left && * trust> - 15)
         (*trust)--;
 }
 
@@ -64,7 +65,8 @@ static int predict_high(rw_view *view, uint32_t base, uint32_t word)
     if (!rw_pair_high(e->header.arch, word, rw_address(e, RW_BASE, base), &reg, &high))
         return 0;
     ref.target = high + low_ahead(view, base + 4, reg);
-    rw_pair_put_high(e->header.arch, &put, rw_address(e, RW_TARGET, e->position), rw_translate(view, ref.target, 0, &quality));
+    rw_pair_put_high(e->header.arch, &put, rw_address(e, RW_TARGET, e->position),
+                     rw_translate(view, ref.target, 0, &quality));
     rw_put32(old, word);
     rw_put32(predicted, put);
     begin_unit(e, old, predicted, &ref, quality);
@@ -87,7 +89,8 @@ static int predict_low(rw_view *view, uint32_t base, uint32_t word)
     if (base - pair->offset - 1 >= RW_PAIR_REACH)
         return 0;
     ref.target = pair->base_high + low;
-    rw_pair_put_low(e->header.arch, &put, pair->target_high, rw_translate(view, ref.target, 0, &quality));
+    rw_pair_put_low(e->header.arch, &put, pair->target_high,
+                    rw_translate(view, ref.target, 0, &quality));
     rw_put32(old, word);
     rw_put32(predicted, put);
     begin_unit(e, old, predicted, &ref, quality);
@@ -102,7 +105,8 @@ static int is_anchor(uint32_t arch, uint32_t word, uint32_t reg)
     if (arch == RW_ARCH_THUMB) /* ADD Rd, PC */
         return (word & 0xff78) == 0x4478 && ((word & 7) | (word >> 4 & 8)) == reg;
     /* ADD Rd, PC, Rm and LDR Rd, [PC, Rm] */
-    return ((word & 0x0fff0ff0) == 0x008f0000 || (word & 0x0fff0ff0) == 0x079f0000) && (word & 15) == reg;
+    return ((word & 0x0fff0ff0) == 0x008f0000 || (word & 0x0fff0ff0) == 0x079f0000)
+           && (word & 15) == reg;
 }
 
 /* The register that a load from a pool fills; 16 for a load that makes no address. */
@@ -117,7 +121,8 @@ static uint32_t loaded_register(uint32_t arch, uint32_t word)
 
 static void find_anchor(rw_view *view, uint32_t base, const uint8_t *load, uint32_t pool)
 {
-    uint32_t arch = view->engine->header.arch, i, reg = loaded_register(arch, rw_get32(load)), ahead = arch == RW_ARCH_ARM ? 8 : 4;
+    uint32_t arch = view->engine->header.arch, i, reg = loaded_register(arch, rw_get32(load)),
+             ahead = arch == RW_ARCH_ARM ? 8 : 4;
     uint8_t bytes[4];
 
     if (reg > 15 || (arch != RW_ARCH_THUMB && arch != RW_ARCH_ARM))
@@ -144,7 +149,8 @@ static int predict_reference(rw_view *view, uint32_t base, const uint8_t *old)
         return 0;
     memcpy(predicted, old, 4);
     rw_ref_put(e->header.arch, predicted, rw_address(e, RW_TARGET, e->position), &ref,
-               rw_translate(view, ref.target, ref.kind == RW_REF_BRANCH || ref.kind == RW_REF_LITERAL, &quality));
+               rw_translate(view, ref.target,
+                            ref.kind == RW_REF_BRANCH || ref.kind == RW_REF_LITERAL, &quality));
     begin_unit(e, old, predicted, &ref, quality);
     if (ref.kind == RW_REF_LITERAL)
         find_anchor(view, base, old, ref.target);
@@ -160,12 +166,14 @@ static int predict_anchored(rw_view *view, uint32_t base, uint32_t word)
     uint32_t anchor, moved, arch = e->header.arch, ahead = arch == RW_ARCH_ARM ? 8 : 4;
     uint8_t old[4], predicted[4];
 
-    if ((arch != RW_ARCH_THUMB && arch != RW_ARCH_ARM) || !rw_recall(view, rw_address(e, RW_BASE, base) + 1, &anchor))
+    if ((arch != RW_ARCH_THUMB && arch != RW_ARCH_ARM)
+        || !rw_recall(view, rw_address(e, RW_BASE, base) + 1, &anchor))
         return 0;
     ref.target = word + anchor;
     moved = rw_translate(view, anchor - ahead, 0, &quality) + ahead;
     rw_put32(old, word);
-    rw_ref_put(arch, predicted, moved, &ref, rw_translate(view, ref.target & ~1u, 0, &quality) + (ref.target & 1));
+    rw_ref_put(arch, predicted, moved, &ref,
+               rw_translate(view, ref.target & ~1u, 0, &quality) + (ref.target & 1));
     begin_unit(e, old, predicted, &ref, quality);
     e->unit_key &= ~1u;
     e->unit_anchor = moved;
@@ -230,7 +238,8 @@ static void learn_high(rw_view *view, uint32_t word, uint32_t address)
     uint32_t reg, high;
     rw_pair *pair;
 
-    if (!rw_pair_high(e->header.arch, rw_get32(e->unit_old), rw_address(e, RW_BASE, e->unit_offset), &reg, &high))
+    if (!rw_pair_high(e->header.arch, rw_get32(e->unit_old), rw_address(e, RW_BASE, e->unit_offset),
+                      &reg, &high))
         return;
     pair = e->pair + (reg & 31);
     pair->base_high = high;

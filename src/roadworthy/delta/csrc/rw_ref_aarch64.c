@@ -9,7 +9,8 @@ typedef struct {
 static field_t field_of(uint32_t w)
 {
     field_t none = {0, 0, RW_REF_NONE}, wide = {0, 26, RW_REF_CALL};
-    field_t middle = {5, 19, RW_REF_BRANCH}, narrow = {5, 14, RW_REF_BRANCH}, pool = {5, 19, RW_REF_LITERAL};
+    field_t middle = {5, 19, RW_REF_BRANCH}, narrow = {5, 14, RW_REF_BRANCH},
+            pool = {5, 19, RW_REF_LITERAL};
 
     if ((w & 0x7c000000) == 0x14000000) /* B, BL */
         return wide;

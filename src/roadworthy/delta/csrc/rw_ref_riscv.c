@@ -35,14 +35,15 @@ static uint32_t branch_offset(uint32_t w)
 
 static uint32_t short_jump_offset(uint32_t h)
 {
-    return rw_sign((h >> 1 & 0x800) | (h << 2 & 0x400) | (h >> 1 & 0x300) | (h << 1 & 0x80) | (h >> 1 & 0x40)
-                       | (h << 3 & 0x20) | (h >> 7 & 0x10) | (h >> 2 & 0xe),
+    return rw_sign((h >> 1 & 0x800) | (h << 2 & 0x400) | (h >> 1 & 0x300) | (h << 1 & 0x80)
+                       | (h >> 1 & 0x40) | (h << 3 & 0x20) | (h >> 7 & 0x10) | (h >> 2 & 0xe),
                    12);
 }
 
 static uint32_t short_branch_offset(uint32_t h)
 {
-    return rw_sign((h >> 4 & 0x100) | (h << 1 & 0xc0) | (h << 3 & 0x20) | (h >> 7 & 0x18) | (h >> 2 & 6), 9);
+    return rw_sign(
+        (h >> 4 & 0x100) | (h << 1 & 0xc0) | (h << 3 & 0x20) | (h >> 7 & 0x18) | (h >> 2 & 6), 9);
 }
 
 int rw_riscv_find(const uint8_t *p, uint32_t address, rw_ref *ref)
@@ -75,12 +76,14 @@ int rw_riscv_find(const uint8_t *p, uint32_t address, rw_ref *ref)
 static int put_short(uint8_t *p, uint32_t h, uint32_t o)
 {
     if (is_short_jump(h) && rw_fits(o, 12)) {
-        rw_put16(p, (h & 0xe003) | (o << 1 & 0x1000) | (o >> 2 & 0x100) | (o << 1 & 0x600) | (o >> 1 & 0x40)
-                        | (o << 1 & 0x80) | (o >> 3 & 4) | (o << 7 & 0x800) | (o << 2 & 0x38));
+        rw_put16(p, (h & 0xe003) | (o << 1 & 0x1000) | (o >> 2 & 0x100) | (o << 1 & 0x600)
+                        | (o >> 1 & 0x40) | (o << 1 & 0x80) | (o >> 3 & 4) | (o << 7 & 0x800)
+                        | (o << 2 & 0x38));
         return 1;
     }
     if (is_short_branch(h) && rw_fits(o, 9)) {
-        rw_put16(p, (h & 0xe383) | (o << 4 & 0x1000) | (o >> 1 & 0x60) | (o >> 3 & 4) | (o << 7 & 0xc00) | (o << 2 & 0x18));
+        rw_put16(p, (h & 0xe383) | (o << 4 & 0x1000) | (o >> 1 & 0x60) | (o >> 3 & 4)
+                        | (o << 7 & 0xc00) | (o << 2 & 0x18));
         return 1;
     }
     return 0;
@@ -96,11 +99,13 @@ int rw_riscv_put(uint8_t *p, uint32_t address, uint32_t target)
         return put_short(p, h, o);
     w = rw_get32(p);
     if (is_jal(w) && rw_fits(o, 21)) {
-        rw_put32(p, (w & 0xfff) | (o << 11 & 0x80000000) | (o << 20 & 0x7fe00000) | (o << 9 & 0x100000) | (o & 0xff000));
+        rw_put32(p, (w & 0xfff) | (o << 11 & 0x80000000) | (o << 20 & 0x7fe00000)
+                        | (o << 9 & 0x100000) | (o & 0xff000));
         return 1;
     }
     if (is_branch(w) && rw_fits(o, 13)) {
-        rw_put32(p, (w & 0x01fff07f) | (o << 19 & 0x80000000) | (o << 20 & 0x7e000000) | (o << 7 & 0xf00) | (o >> 4 & 0x80));
+        rw_put32(p, (w & 0x01fff07f) | (o << 19 & 0x80000000) | (o << 20 & 0x7e000000)
+                        | (o << 7 & 0xf00) | (o >> 4 & 0x80));
         return 1;
     }
     return 0;

@@ -49,7 +49,9 @@ static uint32_t wide_offset(uint32_t h, uint32_t l)
 
 static uint32_t conditional_offset(uint32_t h, uint32_t l)
 {
-    return rw_sign((h & 0x400) << 10 | (l & 0x800) << 8 | (l & 0x2000) << 5 | (h & 0x3f) << 12 | (l & 0x7ff) << 1, 21);
+    return rw_sign((h & 0x400) << 10 | (l & 0x800) << 8 | (l & 0x2000) << 5 | (h & 0x3f) << 12
+                       | (l & 0x7ff) << 1,
+                   21);
 }
 
 static uint32_t pool_offset(uint32_t h, uint32_t imm)
@@ -107,7 +109,8 @@ static int put_wide(uint8_t *p, uint32_t offset)
     if (!rw_fits(offset, 25) || (offset & 1) != 0)
         return 0;
     h = (h & 0xf800) | s << 10 | (offset >> 12 & 0x3ff);
-    l = (l & 0xd000) | (~(offset >> 23 ^ s) & 1) << 13 | (~(offset >> 22 ^ s) & 1) << 11 | (offset >> 1 & 0x7ff);
+    l = (l & 0xd000) | (~(offset >> 23 ^ s) & 1) << 13 | (~(offset >> 22 ^ s) & 1) << 11
+        | (offset >> 1 & 0x7ff);
     rw_put16(p, h);
     rw_put16(p + 2, l);
     return 1;
@@ -120,7 +123,8 @@ static int put_conditional(uint8_t *p, uint32_t offset)
     if (!rw_fits(offset, 21) || (offset & 1) != 0)
         return 0;
     rw_put16(p, (h & 0xfbc0) | (offset >> 10 & 0x400) | (offset >> 12 & 0x3f));
-    rw_put16(p + 2, (l & 0xd000) | (offset >> 8 & 0x800) | (offset >> 5 & 0x2000) | (offset >> 1 & 0x7ff));
+    rw_put16(p + 2,
+             (l & 0xd000) | (offset >> 8 & 0x800) | (offset >> 5 & 0x2000) | (offset >> 1 & 0x7ff));
     return 1;
 }
 

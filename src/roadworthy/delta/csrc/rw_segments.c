@@ -15,7 +15,8 @@ static int is_elf(const uint8_t *p, uint32_t length)
 }
 
 /* Reads program header `i` into `s`; returns 1 for a part that is loaded. */
-static int load_segment(const uint8_t *p, uint32_t length, uint32_t i, rw_segment *s, uint32_t *memory)
+static int load_segment(const uint8_t *p, uint32_t length, uint32_t i, rw_segment *s,
+                        uint32_t *memory)
 {
     int wide = p[4] == 2;
     uint32_t size = wide ? 56 : 32, at = rw_get32(p + (wide ? 32 : 28)) + i * size;
@@ -62,7 +63,8 @@ static uint32_t changed_words(const rw_pair_of_images *m, change_t *changes, uin
 
     for (i = 0; i < m->cover_count; i++)
         for (at = (4 - m->covers[i].base % 4) % 4; at + 4 <= m->covers[i].length; at += 4) {
-            change_t c = {rw_get32(m->base + m->covers[i].base + at), rw_get32(m->target + m->covers[i].target + at)};
+            change_t c = {rw_get32(m->base + m->covers[i].base + at),
+                          rw_get32(m->target + m->covers[i].target + at)};
 
             if (c.base != c.target && c.target - c.base + 0x400000 < 0x800000 && found < most)
                 changes[found++] = c;
@@ -87,7 +89,8 @@ static uint32_t densest(const change_t *changes, uint32_t count, uint32_t length
     return best;
 }
 
-static uint32_t agreement(const rw_view *view, const change_t *changes, uint32_t count, uint32_t address)
+static uint32_t agreement(const rw_view *view, const change_t *changes, uint32_t count,
+                          uint32_t address)
 {
     uint32_t step = count / PAIRS + 1, right = 0, i, target;
 
@@ -103,7 +106,8 @@ static uint32_t agreement(const rw_view *view, const change_t *changes, uint32_t
 
 static uint32_t guess_address(const rw_view *view, const change_t *changes, uint32_t count)
 {
-    uint32_t length = view->engine->header.base_length, inside, first, last, step = 256, best = 0, found = NOWHERE;
+    uint32_t length = view->engine->header.base_length, inside, first, last, step = 256, best = 0,
+             found = NOWHERE;
     uint32_t address;
 
     if (count < 4 || length < 256)

@@ -74,7 +74,8 @@ static void look(rw_view *view, rw_scene *s)
         rw_predict(view, s->base, c->base + c->length);
     if (e->unit_used < e->unit_length) {
         s->predicted = e->unit_bytes[e->unit_used];
-        s->other = e->unit_moved[e->unit_used] == s->predicted ? s->old : e->unit_moved[e->unit_used];
+        s->other =
+            e->unit_moved[e->unit_used] == s->predicted ? s->old : e->unit_moved[e->unit_used];
         s->kind = e->unit_kind;
         s->lane = e->unit_used;
     }
@@ -94,46 +95,73 @@ static int code_flag(rw_view *view, const rw_scene *s, int hit)
 
     rw_mix_add(view, &mix, rw_hash(0x10, kind << 8 | (f & 255)));
     rw_mix_add(view, &mix, rw_hash(0x11 + 16 * s->lane + 64 * (f & 15), s->word));
-    rw_mix_add(view, &mix, rw_hash(0x12 + (e->order[0] & 0xff00), p << 16 | (s->around & 0xff00) | (e->order[0] & 255)));
+    rw_mix_add(view, &mix,
+               rw_hash(0x12 + (e->order[0] & 0xff00),
+                       p << 16 | (s->around & 0xff00) | (e->order[0] & 255)));
     rw_mix_add(view, &mix, rw_hash(0x13, p << 16 | (e->order[0] & 0xffff)));
-    rw_mix_add(view, &mix, rw_hash(0x14, bucket(e->miss_distance) << 16 | bucket(e->miss_distance_last) << 8 | kind));
+    rw_mix_add(
+        view, &mix,
+        rw_hash(0x14, bucket(e->miss_distance) << 16 | bucket(e->miss_distance_last) << 8 | kind));
     rw_mix_add(view, &mix, rw_hash(0x15 + (f & 3), s->around ^ p << 24));
     rw_mix_add(view, &mix, rw_hash(0x16, e->difference << 16 | p << 8 | kind));
     rw_mix_add(view, &mix, rw_hash(0x17, bucket(s->start) << 8 | kind | (f & 3) << 16));
     rw_mix_add(view, &mix, rw_hash(0x18, agree << 8 | kind | (f & 3) << 16));
     rw_mix_add(view, &mix, rw_hash(0x19, f & 0xffff));
-    return rw_mix_code(view, &mix, s->kind << 3 | s->lane << 1 | (f & 1), 64 + (f & 15) + 16 * (agree == 0 ? 0 : agree < 8 ? 1 : 2), hit);
+    rw_mix_add(
+        view, &mix,
+        rw_hash(0x1a + 256 * e->unit_class,
+                kind << 8 | (f & 15) << 4 | (uint32_t)(e->trust[e->unit_class & 31] + 16) >> 2));
+    agree = agree == 0 ? 0 : agree < 8 ? 16 : 32;
+    return rw_mix_code(view, &mix, s->kind << 3 | s->lane << 1 | (f & 1), 64 + agree + (f & 15),
+                       hit);
 }
 
-static uint8_t code_literal(rw_view *view, const rw_scene *s, uint8_t byte)
+/* What a byte that is not as predicted may depend on. Returns the number of contexts. */
+static uint32_t literal_contexts(const rw_engine *e, const rw_scene *s, uint32_t *context)
 {
-    rw_engine *e = view->engine;
-    uint32_t p = s->predicted, node = 1, guess = (p + (e->difference & 255)) & 255, context[RW_INPUTS], n = 0, i;
-    uint32_t o = e->order[0], kind = s->kind << 3 | (s->other != p) << 2 | s->lane;
+    uint32_t p = s->predicted, o = e->order[0], guess = (p + (e->difference & 255)) & 255;
+    uint32_t kind = s->kind << 3 | (s->other != p) << 2 | s->lane, covered = (uint32_t)s->covered;
+    uint32_t within = o & ((1u << 8 * s->lane) - 1), n = 0;
 
     context[n++] = rw_hash(0x20 + kind, p);
-    context[n++] = rw_hash(0x21 + (s->lane << 8) + (o & ((1u << 8 * s->lane) - 1)) * 4096, s->covered ? s->word : e->order[1] & 0xff);
-    context[n++] = rw_hash(0x22 + (uint32_t)s->covered, o & 0xff);
+    context[n++] = rw_hash(0x21 + (s->lane << 8) + within * 4096,
+                           covered ? s->word : e->order[1] & 0xff);
+    context[n++] = rw_hash(0x22 + covered, o & 0xff);
     context[n++] = rw_hash(0x23, o & 0xffff);
     context[n++] = rw_hash(0x24, o & 0xffffff);
     context[n++] = rw_hash(0x25, o);
     context[n++] = rw_hash(0x26 + (e->order[1] & 0xffff), o);
-    context[n++] = rw_hash(0x27, s->covered ? guess << 8 | kind : o & 0xff00);
+    context[n++] = rw_hash(0x27, covered ? guess << 8 | kind : o & 0xff00);
     context[n++] = rw_hash(0x28, s->expected << 8 | s->confidence);
-    context[n++] = rw_hash(0x29 + (uint32_t)s->lane, o >> 24);
+    context[n++] = rw_hash(0x29 + s->lane, o >> 24);
     context[n++] = rw_hash(0x2a, p << 8 | (o & 0xff));
     context[n++] = rw_hash(0x2b, s->lane << 16 | (o & 0xff00ff00));
-    if (s->covered) {
+    if (covered) {
+        uint32_t last = s->lane > 0 ? (e->difference & 0xff) << 1 | (e->flags & 1) : 0;
+
         context[n++] = rw_hash(0x2c + kind, s->other << 8 | p);
-        context[n++] = rw_hash(0x2d + kind, p << 16 | (s->lane > 0 ? (e->difference & 0xff) << 1 | (e->flags & 1) : 0));
+        context[n++] = rw_hash(0x2d + kind, p << 16 | last);
     }
+    return n;
+}
+
+static uint8_t code_literal(rw_view *view, const rw_scene *s, uint8_t byte)
+{
+    uint32_t context[RW_INPUTS], n = literal_contexts(view->engine, s, context), node = 1, i;
+
     for (i = 0; i < 8; i++) {
         rw_mix mix = {0};
-        uint32_t k, hint = s->expected < 256 && (s->expected | 256) >> (8 - i) == node ? 1 + (s->expected >> (7 - i) & 1) : 0;
+        uint32_t k, hint = s->expected < 256 && (s->expected | 256) >> (8 - i) == node
+                               ? 1 + (s->expected >> (7 - i) & 1)
+                               : 0;
 
         for (k = 0; k < n; k++)
             rw_mix_add(view, &mix, rw_hash(context[k], node));
-        node = node << 1 | (uint32_t)rw_mix_code(view, &mix, 128 + i + 8 * (s->covered ? 1 + s->kind : 0), 200 + (hint == 0 ? 0 : 1 + s->confidence / 3) + 4 * s->lane + 16 * (uint32_t)s->covered, byte >> (7 - i) & 1);
+        node = node << 1
+               | (uint32_t)rw_mix_code(view, &mix, 128 + i + 8 * (s->covered ? 1 + s->kind : 0),
+                                       200 + (hint == 0 ? 0 : 1 + s->confidence / 3) + 4 * s->lane
+                                           + 16 * (uint32_t)s->covered,
+                                       byte >> (7 - i) & 1);
     }
     return (uint8_t)node;
 }
@@ -161,7 +189,8 @@ static void follow(rw_view *view, uint8_t byte, uint32_t here)
         e->match_position = *place;
         e->match_length = 1;
     }
-    if (e->match_length > 0 && e->match_position >= h->base_length && here - e->match_position >= mask)
+    if (e->match_length > 0 && e->match_position >= h->base_length
+        && here - e->match_position >= mask)
         e->match_length = 0;
     *place = here;
 }

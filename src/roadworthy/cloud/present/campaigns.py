@@ -108,8 +108,7 @@ def campaign_view(
         NotFoundError: no such campaign.
     """
     campaign = campaign_or_error(tables, campaign_id)
-    by_wave = tables.campaigns.counts(campaign.id)
-    total = _sum(by_wave)
+    total = _sum(tables.campaigns.counts(campaign.id))
     traffic = tables.campaigns.traffic(campaign.id)
     return views.CampaignView(
         id=campaign.id,
@@ -130,10 +129,7 @@ def campaign_view(
         withdrawn=total.get(MemberStage.WITHDRAWN, 0),
         failure_share_max=campaign.gate.failure_share_max,
         burn=_burn(tables, campaign),
-        waves=tuple(
-            _wave_row(tables, campaign, index, by_wave.get(index, {}), now)
-            for index in range(len(campaign.waves))
-        ),
+        waves=_wave_rows(tables, campaign, now),
         failures=_failures(tables, campaign),
         vehicles=vehicle_table(tables, campaign_id, now=now, stage=stage, text=text, page=page),
         events=event_rows(tables, f"campaign/{campaign.id}"),
@@ -202,6 +198,14 @@ def _burn(tables: Tables, campaign: Campaign) -> tuple[views.BurnSample, ...]:
             in_progress=point.offered - point.confirmed - point.failed,
         )
         for point in tables.campaigns.burn_up(campaign.id, _POINTS)
+    )
+
+
+def _wave_rows(tables: Tables, campaign: Campaign, now: datetime) -> tuple[views.WaveRow, ...]:
+    by_wave = tables.campaigns.counts(campaign.id)
+    return tuple(
+        _wave_row(tables, campaign, index, by_wave.get(index, {}), now)
+        for index in range(len(campaign.waves))
     )
 
 

@@ -53,8 +53,8 @@ MARKS: dict[str, Mark] = {
     "revoked": Mark("shield-off", "bad", "Revoked"),
     "signed": Mark("shield", "ok", "Signed"),
     "deployed": Mark("vehicle", "ok", "Deployed"),
-    "online": Mark("dot", "ok", "Online"),
-    "offline": Mark("silent", "neutral", "Offline"),
+    "online": Mark("dot", "ok", "Active"),
+    "offline": Mark("silent", "neutral", "Idle"),
 }
 
 

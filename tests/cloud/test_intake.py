@@ -312,6 +312,7 @@ async def test_a_report_that_is_too_large_is_refused_unread(bench: Bench) -> Non
 @example(payload=b'{"a":' * 5000)
 async def test_any_bytes_get_a_typed_refusal_and_an_entry(bench: Bench, payload: bytes) -> None:
     vehicle = await _known(bench)
+    await bench.clock.sleep(61)
     size = len(bench.entries("report-refused"))
     answer = await refused(bench, vehicle, payload)
     assert answer["type"] == "refused"

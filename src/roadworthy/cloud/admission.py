@@ -52,6 +52,8 @@ def _told(tables: Tables, vehicle: VehicleKey, now: datetime) -> bool:
 
 
 def _tell(tables: Tables, vehicle: VehicleKey, refused: InputError, now: datetime) -> None:
+    if _told(tables, vehicle, now):
+        return
     subject = f"vehicle/{vehicle}"
     data = {"code": refused.code, "detail": str(refused)}
     record(tables, _KIND, actor=subject, subjects=(subject,), data=data, now=now)

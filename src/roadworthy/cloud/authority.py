@@ -7,7 +7,7 @@ say what is current, and the ledger's (Uptane 2.1, 5.2 and 6).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from roadworthy.trust.keys import key_of, private_pem, signer_from_pem, signer_from_seed
@@ -52,10 +52,13 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Ceremony:
-    """All keys of a new installation, as PEM by name, and both signed roots."""
+    """All keys of a new installation, as PEM by name, and both signed roots.
 
-    offline: Mapping[str, bytes]
-    online: Mapping[str, bytes]
+    Its text names no key, so that none gets into a log.
+    """
+
+    offline: Mapping[str, bytes] = field(repr=False)
+    online: Mapping[str, bytes] = field(repr=False)
     roots: Mapping[str, bytes]
 
     def authority(self) -> Authority:

@@ -2,7 +2,8 @@
 
 The answer goes back to the vehicle only after the write is durable; until then the vehicle
 keeps the report. A report that can't be accepted is answered too, with the reason, and
-stands in the ledger, so that neither side waits for ever and nobody can deny it was sent.
+stands in the ledger, so that neither side waits for ever and nobody can deny it was sent; many
+in a short time are counted there (`cloud.quota`).
 """
 
 from datetime import datetime
@@ -14,6 +15,7 @@ from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import AccessError, InputError, NotFoundError, RoadworthyError
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.ports import Tables
+from roadworthy.cloud.quota import record_of_vehicle
 from roadworthy.cloud.records import record
 from roadworthy.compliance.ledger import parse_entry
 from roadworthy.fleet.inventory import EcuState, Vehicle
@@ -78,11 +80,10 @@ def refuse(
     now: datetime,
 ) -> dict[str, Any]:
     """Record that a report was not accepted and return the answer for the vehicle."""
-    record(
+    record_of_vehicle(
         tables,
         "report-refused",
-        actor=f"vehicle/{vehicle_key}",
-        subjects=(f"vehicle/{vehicle_key}",),
+        vehicle_key,
         data={
             "code": error.code,
             "detail": str(error)[:500],
@@ -227,15 +228,12 @@ def _has_recorded(tables: Tables, report: Refusal) -> bool:
 
 
 def _refusal(tables: Tables, report: Refusal, now: datetime) -> None:
-    subjects = [f"vehicle/{report.vehicle}"]
     member = tables.campaigns.open_member(report.vehicle)
-    if member is not None:
-        subjects.append(f"campaign/{member.campaign_id}")
-    record(
+    record_of_vehicle(
         tables,
         "refusal",
-        actor=f"vehicle/{report.vehicle}",
-        subjects=subjects,
+        report.vehicle,
+        subjects=(f"campaign/{member.campaign_id}",) if member is not None else (),
         data={
             "offer": report.offer,
             "code": report.code,
@@ -247,11 +245,10 @@ def _refusal(tables: Tables, report: Refusal, now: datetime) -> None:
 
 
 def _inventory(tables: Tables, report: Inventory, now: datetime) -> None:
-    record(
+    record_of_vehicle(
         tables,
         "inventory-changed",
-        actor=f"vehicle/{report.vehicle}",
-        subjects=(f"vehicle/{report.vehicle}",),
+        report.vehicle,
         data={"ecus": _set_of(report.ecus)},
         now=now,
     )

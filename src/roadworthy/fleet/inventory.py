@@ -22,7 +22,16 @@ from roadworthy.base.ids import (
     parse_sha256,
 )
 
-__all__ = ["Domain", "EcuState", "Slots", "Vehicle", "ecus_to_json", "parse_ecus", "software_set"]
+__all__ = [
+    "Domain",
+    "EcuState",
+    "Quota",
+    "Slots",
+    "Vehicle",
+    "ecus_to_json",
+    "parse_ecus",
+    "software_set",
+]
 
 _ECUS_MAX = 200
 _ADDRESS_MAX = 0xFFFF
@@ -67,6 +76,17 @@ class EcuState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trial: bool = False
 
 
+class Quota(msgspec.Struct, frozen=True):
+    """Ledger entries that a vehicle has caused by itself since a moment (Unix seconds).
+
+    left_out: those that were only counted, since its last entry.
+    """
+
+    since: float = 0.0
+    entries: int = 0
+    left_out: int = 0
+
+
 class Vehicle(msgspec.Struct, frozen=True):
     """A registered vehicle: who it is and what it last said of itself.
 
@@ -86,6 +106,7 @@ class Vehicle(msgspec.Struct, frozen=True):
     reported_at: float = 0.0
     sequence: int = 0
     ecus: tuple[EcuState, ...] = ()
+    quota: Quota = Quota()
 
 
 def parse_ecus(value: object) -> tuple[EcuState, ...]:

@@ -403,7 +403,7 @@ async def bench(house: House, ceremony: Ceremony) -> AsyncIterator[Bench]:
     house.kicked.clear()
     await desk.write(lambda tables: store_roots(tables.metadata, desk.authority))
     transport = httpx.ASGITransport(app=cast("AsgiApp", house.operator_app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as operator:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as operator:
         made = Bench(
             desk, clock, ceremony, operator, store, house.slots, house.kicked, house.operator_app
         )

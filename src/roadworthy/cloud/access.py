@@ -65,6 +65,7 @@ def issue(  # noqa: PLR0913 - the fields of an account
     scopes: Iterable[str],
     life: timedelta,
     now: datetime,
+    made_with: str = "",
 ) -> str:
     """Store an account and return its token; the only time anyone sees it.
 
@@ -76,6 +77,7 @@ def issue(  # noqa: PLR0913 - the fields of an account
         scopes: of `SCOPES`.
         life: how long it works.
         now: the time.
+        made_with: SHA-256 of the token that it ends with, if there is one.
     """
     token = TOKEN_PREFIX + secret
     account = Account(
@@ -84,6 +86,7 @@ def issue(  # noqa: PLR0913 - the fields of an account
         kind=kind,
         scopes=check_scopes(scopes),
         expires_at=(now + life).timestamp(),
+        made_with=made_with,
     )
     table.put(account)
     return token
@@ -93,13 +96,18 @@ def who(table: AccountTable, token: str, *, kind: str, now: datetime) -> Account
     """Return the account of a token.
 
     Raises:
-        NotSignedInError: unknown, of another kind, expired or used up.
+        NotSignedInError: unknown, of another kind, expired or used up, or the token that it was
+            made with is.
     """
     account = table.get(sha256_hex(token.encode())) if token else None
     if account is None or account.kind != kind or account.used_at:
         raise NotSignedInError("is not valid", value=kind, todo="sign in or give a valid token")
     if now.timestamp() >= account.expires_at:
         raise NotSignedInError("has expired", value=kind, todo="sign in again or get a new token")
+    if account.made_with:
+        maker = table.get(account.made_with)
+        if maker is None or now.timestamp() >= maker.expires_at:
+            raise NotSignedInError("has ended with its token", value=kind, todo="sign in again")
     return account
 
 
@@ -115,6 +123,7 @@ def use_link(table: AccountTable, token: str, *, secret: str, now: datetime) -> 
         scopes=link.scopes,
         life=SESSION_LIFE,
         now=now,
+        made_with=link.made_with,
     )
 
 

@@ -4,14 +4,17 @@ from typing import Any
 from urllib.parse import quote
 
 from litestar import Litestar, Request, Response, Router, get
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
+from roadworthy.base.errors import NotFoundError
 from roadworthy.cloud.access import NotSignedInError
 from roadworthy.cloud.api.campaigns import campaigns
 from roadworthy.cloud.api.description import add_problems
@@ -30,11 +33,14 @@ from roadworthy.cloud.pages.frame import frame_of, html
 from roadworthy.cloud.problems import answer_to, as_error, handle_problem
 from roadworthy.cloud.web import views
 from roadworthy.cloud.web.render import Renderer
-from roadworthy.cloud.web.static_files import STATIC
+from roadworthy.cloud.web.static_files import OWN_FILES, STATIC, VENDOR_FILES
+from roadworthy.cloud.web_security import add_headers
 
 __all__ = ["API_VERSION", "make_operator_app"]
 
 API_VERSION = "1.0.0"
+_FORM_BYTES_MAX = 64 * 1024
+_FILES = frozenset({*OWN_FILES.values(), *VENDOR_FILES.values()})
 
 
 def make_operator_app(desk: Desk) -> Litestar:
@@ -46,12 +52,17 @@ def make_operator_app(desk: Desk) -> Litestar:
         exception_handlers={Exception: handle_problem},
     )
     static = create_static_files_router(
-        path="/static", directories=[STATIC], opt={"scope": "public"}, include_in_schema=False
+        path="/static",
+        directories=[STATIC],
+        guards=[_only_own_files],
+        opt={"scope": "public"},
+        include_in_schema=False,
     )
     pages = Router(
         "/",
         route_handlers=[*campaign_pages.ROUTES, *fleet_pages.ROUTES, *sign_in_pages.ROUTES],
         include_in_schema=False,
+        request_max_body_size=_FORM_BYTES_MAX,
     )
     app = Litestar(
         route_handlers=[api, pages, static, healthz, readyz],
@@ -60,6 +71,7 @@ def make_operator_app(desk: Desk) -> Litestar:
             "renderer": Provide(lambda: renderer, sync_to_thread=False),
         },
         guards=[token_guard(desk)],
+        before_send=[add_headers],
         exception_handlers={Exception: _page_problem(desk, renderer)},
         openapi_config=_openapi(),
         state=State({"chance": desk.chance}),
@@ -80,6 +92,12 @@ async def readyz(desk: GivenDesk) -> dict[str, str]:
     """Say that the store answers."""
     desk.tables().ledger.size()
     return {"store": "ok"}
+
+
+def _only_own_files(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let no name reach the disk that is not one of ours."""
+    if str(connection.path_params["file_path"]).lstrip("/") not in _FILES:
+        raise NotFoundError("there is nothing at this address", value="path")
 
 
 def _page_problem(desk: Desk, renderer: Renderer) -> Any:  # noqa: ANN401 - litestar's handler type

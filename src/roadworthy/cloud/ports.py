@@ -39,6 +39,7 @@ class Account(msgspec.Struct, frozen=True):
     kind: `token` (API), `link` (sign-in link, used once) or `session` (browser).
     scopes: what it may do, see cloud/access.py.
     expires_at, used_at: Unix seconds; used_at is 0 until a link was used.
+    made_with: SHA-256 of the token that a link and its session end with; empty for none.
     """
 
     token_sha256: str
@@ -47,6 +48,7 @@ class Account(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
     expires_at: float
     used_at: float = 0.0
+    made_with: str = ""
 
 
 class LedgerTable(Protocol):

@@ -19,6 +19,7 @@ __all__ = ["tokens"]
 _DAYS_MAX = 730
 _SECRET_BYTES = 32
 _NAME_MAX = 80
+_NAMES_TAKEN = frozenset({"engine"})
 
 
 @post("/", opt={"scope": "tokens"})
@@ -31,8 +32,7 @@ async def make(
         require(account, scope)
     if not 1 <= data.days <= _DAYS_MAX:
         raise InputError(f"must be 1 to {_DAYS_MAX}", value="days")
-    if not 1 <= len(data.name) <= _NAME_MAX:
-        raise InputError(f"must have 1 to {_NAME_MAX} characters", value="name")
+    _check_name(data.name)
     secret = desk.chance.token(_SECRET_BYTES)
 
     def work(tables: Tables) -> str:
@@ -55,7 +55,10 @@ async def make(
 
 @post("/sign-in", opt={"scope": "tokens"})
 async def make_link(desk: GivenDesk, request: Request[Any, Any, Any]) -> SignInOut:
-    """Make a link that opens a browser session with this token's scopes, once."""
+    """Make a link that opens a browser session with this token's scopes, once.
+
+    Link and session end with the token at the latest.
+    """
     account, now, secret = account_of(request), desk.now(), desk.chance.token(_SECRET_BYTES)
 
     def work(tables: Tables) -> str:
@@ -71,6 +74,7 @@ async def make_link(desk: GivenDesk, request: Request[Any, Any, Any]) -> SignInO
             scopes=account.scopes,
             life=LINK_LIFE,
             now=now,
+            made_with=account.token_sha256,
         )
 
     return SignInOut(path=f"/sign-in?token={await desk.write(work)}")
@@ -98,6 +102,18 @@ async def revoke(desk: GivenDesk, request: Request[Any, Any, Any], token_id: Fro
         record(tables, "token-revoked", actor=actor, subjects=subjects, data=details, now=now)
 
     await desk.write(work)
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that would pass for another one in the ledger."""
+    is_plain = name.isprintable() and "/" not in name and name == name.strip()
+    if not 1 <= len(name) <= _NAME_MAX or not is_plain or name.casefold() in _NAMES_TAKEN:
+        raise InputError(
+            f"must have 1 to {_NAME_MAX} printable characters without a slash, and not be "
+            f"{' or '.join(sorted(_NAMES_TAKEN))}",
+            value="name",
+            todo="give the name of the person or program",
+        )
 
 
 tokens = Router("/tokens", route_handlers=[make, make_link, list_all, revoke], tags=["Tokens"])

@@ -8,11 +8,12 @@ from litestar.params import FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 from roadworthy.base.encoding import sha256_hex
-from roadworthy.cloud.access import SESSION_LIFE, NotSignedInError, revoke_token, use_link
+from roadworthy.cloud.access import SESSION_LIFE, NotSignedInError, revoke_token, use_link, who
 from roadworthy.cloud.api.guards import COOKIE, check_form
 from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.pages.frame import frame_of, html
 from roadworthy.cloud.web import views
+from roadworthy.cloud.web_security import is_local
 
 __all__ = ["ROUTES", "own_path", "sign_in_path"]
 
@@ -42,10 +43,15 @@ async def door(
 async def sign_in(
     desk: GivenDesk, renderer: GivenRenderer, request: Request[Any, Any, Any], data: Form
 ) -> Response[Any]:
-    """Use the token up and open a session."""
+    """Use the token up and open a session.
+
+    A wrong token costs no write. Whoever is not on this machine gets the cookie for HTTPS only,
+    also when a proxy in front of us ends TLS.
+    """
     token, now, secret = data.get("token", "").strip(), desk.now(), desk.chance.token(_SECRET_BYTES)
     return_to = own_path(data.get("return_to", "/"))
     try:
+        who(desk.tables().accounts, token, kind="link", now=now)
         session = await desk.write(
             lambda tables: use_link(tables.accounts, token, secret=secret, now=now)
         )
@@ -58,7 +64,7 @@ async def sign_in(
         value=session,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=not is_local(request.url.hostname) or request.url.scheme == "https",
         max_age=int(SESSION_LIFE.total_seconds()),
     )
     return Redirect(return_to, status_code=303, cookies=[cookie])

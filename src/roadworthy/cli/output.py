@@ -8,15 +8,18 @@ from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import override
 
 from roadworthy.cli.settings import Settings
 
 __all__ = ["Cell", "Column", "Output", "json_line", "local_time", "make_table", "state_text"]
 
 _WIDTH_WITHOUT_TERMINAL = 160
+_UNSEEN = "\N{REPLACEMENT CHARACTER}"
 
 Cell = Text | str | int | None
 Column = str
@@ -84,7 +87,10 @@ def make_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Tab
 
 def json_line(value: object) -> str:
     """Return a value as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def local_time(moment: str | None) -> str:
@@ -126,10 +132,30 @@ def _text(cell: Cell) -> Text:
     return Text("" if cell is None else str(cell))
 
 
+class _PlainConsole(Console):
+    """Prints no character that steers a terminal, whoever wrote the text: a vehicle may have."""
+
+    @override
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_plain(segment.text), segment.style)
+
+
+def _plain(text: str) -> str:
+    """Return text with a replacement for every character that is neither seen nor a line end."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+
+
 def _console(settings: Settings, *, is_error: bool) -> Console:
     stream: Any = sys.stderr if is_error else sys.stdout
     is_terminal = stream.isatty()
-    return Console(
+    return _PlainConsole(
         file=stream,
         no_color=True if settings.no_color else None,
         width=None if is_terminal else _WIDTH_WITHOUT_TERMINAL,

@@ -274,7 +274,7 @@ async def test_a_tester_that_does_not_show_it_is_alive_loses_its_place_over_tcp(
     server = DoipTcpServer(DoipServer(GATEWAY, {ECU: lambda *_: [b"\x7e\x00"]}), clock)
     port = await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(encode_routing_request(RoutingRequest(0x0E00)))
+    writer.write(encode_routing_request(RoutingRequest(0x0E10)))
     await reader.read(100)
     bus = TcpEcuBus("127.0.0.1", port, clock)
     assert await bus.request(ECU, TESTER_PRESENT, p2_s=5, p2_star_s=5) == b"\x7e\x00"

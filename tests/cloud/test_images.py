@@ -63,3 +63,11 @@ async def test_an_image_that_the_store_finds_too_large_is_refused(bench: Bench) 
 async def test_an_address_that_is_no_hash_is_refused(bench: Bench, name: str) -> None:
     answer = await bench.operator.put(f"/api/v1/images/{name}", content=NEW)
     problem(answer, 400, "invalid-input")
+
+
+async def test_a_refused_upload_stands_in_the_ledger(bench: Bench) -> None:
+    wanted = sha(b"what was meant")
+    answer = await bench.operator.put(f"/api/v1/images/{wanted}", content=b"what came")
+    assert answer.status_code == 422
+    (entry,) = (await bench.operator.get("/api/v1/ledger", params={"limit": 1})).json()["items"]
+    assert (entry["type"], entry["subject"]) == ("upload-refused", f"image/{wanted}")

@@ -25,8 +25,11 @@ from roadworthy.diagnostics.exchange import Exchange, Final, Repeat
 
 __all__ = ["TESTER", "DoipBus"]
 
-TESTER = 0x0E00
-"""The tester address that the standard gives to external test equipment."""
+TESTER = 0x0E10
+"""The agent's own address among the testers (ISO 13400-2: 0x0E00 to 0x0FFF).
+
+Not the first of them, which a workshop's tester takes when nobody tells it another.
+"""
 
 
 class DoipBus(ABC):

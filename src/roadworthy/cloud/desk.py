@@ -1,7 +1,7 @@
 """What every request handler and worker of the cloud works with, wired once by `main`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -9,6 +9,7 @@ from roadworthy.base.clock import Chance, Clock
 from roadworthy.base.ids import Sha256, VehicleKey
 from roadworthy.cloud.authority import Authority
 from roadworthy.cloud.ports import Store, Tables
+from roadworthy.cloud.sightings import Sightings
 from roadworthy.trust import certificates
 
 __all__ = ["Artifacts", "Desk", "Downlink"]
@@ -58,6 +59,7 @@ class Desk:
     chance: Chance
     disconnect: Callable[[VehicleKey], Awaitable[object]]
     environment: str = ""
+    sightings: Sightings = field(default_factory=Sightings)
 
     def now(self) -> datetime:
         """Return the time."""

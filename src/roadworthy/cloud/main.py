@@ -30,13 +30,14 @@ from roadworthy.cloud.pages.sign_in import sign_in_path
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.cloud.repositories import store_roots
 from roadworthy.cloud.vehicle_api import make_vehicle_app
-from roadworthy.cloud.workers import build_deltas, repeat, run_campaigns, take_in
+from roadworthy.cloud.workers import build_deltas, keep_sightings, repeat, run_campaigns, take_in
 
 __all__ = ["RunningCloud", "ServerSettings", "TlsServer", "issue_local", "running_cloud"]
 
 _LOG = logging.getLogger("roadworthy.cloud")
 _ENGINE_EVERY_S = 0.5
 _DELTAS_EVERY_S = 1.0
+_SIGHTINGS_EVERY_S = 10.0
 _RESTART_AFTER_S = 1.0
 _SECRET_BYTES = 32
 
@@ -163,6 +164,7 @@ def _workers(desk: Desk, messages: NatsMessages) -> list[Callable[[], Awaitable[
     return [
         lambda: repeat(desk, lambda: run_campaigns(desk, messages), _ENGINE_EVERY_S),
         lambda: repeat(desk, lambda: build_deltas(desk, encode_in_child), _DELTAS_EVERY_S),
+        lambda: repeat(desk, lambda: keep_sightings(desk), _SIGHTINGS_EVERY_S),
         lambda: take_in(desk, messages, messages),
     ]
 

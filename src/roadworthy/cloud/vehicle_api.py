@@ -104,7 +104,10 @@ def _only_registered(desk: Desk) -> Any:  # noqa: ANN401 - litestar's guard type
         certificate = tls.get("client_certificate")
         if not isinstance(certificate, bytes):
             raise HTTPException(status_code=403, detail="a client certificate is needed")
-        connection.state.vehicle = await admit(desk.store, certificate, now=desk.now())
+        now = desk.now()
+        vehicle = await admit(desk.store, certificate, now=now)
+        desk.sightings.note(vehicle, now.timestamp())
+        connection.state.vehicle = vehicle
 
     return guard
 

@@ -25,8 +25,17 @@ from roadworthy.cloud.desk import Desk, Downlink
 from roadworthy.cloud.engine import is_due, running_campaigns, tick
 from roadworthy.cloud.intake import accept, refuse
 from roadworthy.cloud.ports import Tables
+from roadworthy.cloud.sightings import store_sightings
 
-__all__ = ["Uplink", "UplinkMessage", "build_deltas", "repeat", "run_campaigns", "take_in"]
+__all__ = [
+    "Uplink",
+    "UplinkMessage",
+    "build_deltas",
+    "keep_sightings",
+    "repeat",
+    "run_campaigns",
+    "take_in",
+]
 
 _LOG = logging.getLogger("roadworthy.cloud")
 _RELEASES_BACK = 20
@@ -90,6 +99,12 @@ async def run_campaigns(desk: Desk, downlink: Downlink) -> None:
 
         offered = await desk.write(step)
         await asyncio.gather(*(_notify(downlink, campaign_id, vehicle) for vehicle in offered))
+
+
+async def keep_sightings(desk: Desk) -> None:
+    """Store when vehicles were last heard of."""
+    if noted := desk.sightings.take():
+        await desk.write(lambda tables: store_sightings(tables, noted))
 
 
 async def build_deltas(desk: Desk, encode: Encode) -> None:

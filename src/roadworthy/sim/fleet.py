@@ -36,9 +36,10 @@ from roadworthy.sim.ecu import EcuPace
 from roadworthy.sim.real_ports import SharedCodec
 from roadworthy.sim.real_vehicle import Connection, RealVehicle
 from roadworthy.sim.vehicle import Build
-from roadworthy.sim.vehicle_types import factory_release, vehicle_type, vin
+from roadworthy.sim.vehicle_types import VehicleType, factory_release, vehicle_type, vin
 from roadworthy.trust import certificates
 from roadworthy.trust.keys import SEED_BYTES, key_of, key_to_json, signer_from_seed
+from roadworthy.trust.tuf import CryptoSigner
 from roadworthy.updates.install_plan import Policy
 from roadworthy.vehicle.ports import Codec
 from roadworthy.vehicle.settings import AgentSettings
@@ -229,16 +230,8 @@ async def _make(
     )
     folder = Path(config.folder) / f"vehicle-{index:03d}"
     tls = await asyncio.to_thread(_write_tls, folder, enrolled, certificates.key_pem(key))
-    build = Build(
-        key=enrolled.vehicle,
-        type=kind,
-        software=factory_release(),
-        signer=signer,
-        director_root=enrolled.director_root.encode(),
-        images_root=enrolled.images_root.encode(),
-    )
     vehicle = RealVehicle(
-        build,
+        _build(kind, enrolled, signer),
         Connection(config.url, config.mqtt_host, config.mqtt_port, tls, config.broken_share),
         folder / "storage",
         settings=_settings(config.pace),
@@ -249,6 +242,17 @@ async def _make(
     )
     await vehicle.prepare()
     return vehicle
+
+
+def _build(kind: VehicleType, enrolled: Enrolled, signer: CryptoSigner) -> Build:
+    return Build(
+        key=enrolled.vehicle,
+        type=kind,
+        software=factory_release(),
+        signer=signer,
+        director_root=enrolled.director_root.encode(),
+        images_root=enrolled.images_root.encode(),
+    )
 
 
 async def _run_one(config: FleetConfig, index: int, vehicle: RealVehicle, emit: Emit) -> None:

@@ -8,10 +8,14 @@ from litestar import Request, Router, get, put
 from litestar.exceptions import InternalServerException
 from litestar.params import FromPath
 
-from roadworthy.base.errors import InputError, TrustError
+from roadworthy.base.errors import InputError, RoadworthyError, TrustError
 from roadworthy.base.ids import Sha256, parse_sha256
+from roadworthy.cloud.api.guards import account_of
 from roadworthy.cloud.api.inject import GivenDesk
 from roadworthy.cloud.api.schemas import ImageOut
+from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.ports import Tables
+from roadworthy.cloud.records import record
 
 __all__ = ["images"]
 
@@ -31,7 +35,11 @@ async def upload(
 ) -> ImageOut:
     """Store the request's body if its SHA-256 is the one in the address."""
     wanted = parse_sha256(sha256)
-    found = await desk.artifacts.put(_checked(request, wanted))
+    try:
+        found = await desk.artifacts.put(_checked(request, wanted))
+    except (InputError, TrustError) as error:
+        await _tell(desk, account_of(request).name, wanted, error)
+        raise
     return ImageOut(sha256=found, length_bytes=await desk.artifacts.size(found))
 
 
@@ -55,6 +63,18 @@ async def _checked(request: Request[Any, Any, Any], wanted: Sha256) -> AsyncIter
         raise UploadHashError(
             f"has the hash {found}", value=wanted, todo="upload the file again; nothing was kept"
         )
+
+
+async def _tell(desk: Desk, actor: str, wanted: Sha256, error: RoadworthyError) -> None:
+    now = desk.now()
+    data = {"code": error.code, "detail": str(error)}
+    subjects = (f"image/{wanted}",)
+
+    def work(tables: Tables) -> None:
+        """Record that nothing of the upload was kept."""
+        record(tables, "upload-refused", actor=actor, subjects=subjects, data=data, now=now)
+
+    await desk.write(work)
 
 
 images = Router("/images", route_handlers=[upload, describe], tags=["Images"])

@@ -25,7 +25,7 @@ from roadworthy.updates.release import (
 __all__ = ["overview", "vehicle_list", "vehicle_view"]
 
 ROWS = 50
-_ONLINE_S = 60
+_ONLINE_S = 120
 _EXPIRING = timedelta(days=30)
 _ECU_STATES = {
     MemberStage.OFFERED: "behind",
@@ -115,7 +115,7 @@ def _attention(tables: Tables, rows: tuple[views.CampaignRow, ...]) -> tuple[vie
     found += [
         views.Attention(
             "bad",
-            f"{row.failed + row.silent} vehicles failed in {row.name}",
+            f"{_vehicles(row.failed + row.silent)} failed in {row.name}",
             "the wave's gate has not stopped it",
             f"/campaigns/{row.id}?stage=failed#vehicles",
         )
@@ -130,6 +130,10 @@ def _attention(tables: Tables, rows: tuple[views.CampaignRow, ...]) -> tuple[vie
         for release in drafts
     ]
     return tuple(found)
+
+
+def _vehicles(number: int) -> str:
+    return "1 vehicle" if number == 1 else f"{number} vehicles"
 
 
 def _adoption(tables: Tables) -> tuple[views.AdoptionRow, ...]:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from litestar.routes import HTTPRoute
-from tests.cloud.conftest import Bench
+from tests.cloud.conftest import OLD, Bench
 
 from roadworthy.cloud.access import SESSION_LIFE
+from roadworthy.updates.reports import Outcome, Refusal
 
 PUBLIC = {
     ("GET", "/healthz"),
@@ -170,3 +172,26 @@ async def test_no_spelling_of_the_apis_address_lets_a_cookie_change_anything(
     body = {"name": "forged", "scopes": ["read"]}
     answer = await bench.operator.post(f"http://127.0.0.1{path}", json=body)
     assert answer.status_code in {401, 404}
+
+
+async def test_what_anybody_wrote_is_text_on_every_page_and_in_every_stream(bench: Bench) -> None:
+    evil = "\"><img src=x onerror=alert(1)><script>alert(1)</script>'\ndata: x\u2028event: y"
+    short = evil[:110]
+    (vehicle,) = await bench.rollout(1, name=short, waves=[{"name": short, "share": 1.0}])
+    await bench.tick()
+    await bench.report(vehicle, Refusal, code=evil, detail=evil, offer=evil)
+    await bench.finish(vehicle, Outcome.FAILED, OLD, 1, code=evil, detail=evil, ecu=evil)
+    await bench.act("pause", reason=evil)
+    pages = [f"/campaigns/spring?text={quote(evil)}", f"/sign-in?token={quote(evil)}", "/"]
+    pages += ["/ledger", "/releases", "/releases/new"]
+    pages += ["/campaigns", "/campaigns/spring/vehicles", "/vehicles", f"/vehicles/{vehicle.key}"]
+    for page in pages:
+        text = (await bench.page(page)).text
+        assert "<img src=x" not in text, page
+        assert "<script>alert" not in text, page
+    for page in ("", "/campaigns/spring", f"/vehicles/{vehicle.key}"):
+        _, body = await bench.raw("GET", f"{page}/events", [], until=b"event: tick")
+        lines = [line for line in body.decode().split("\n") if line]
+        assert {line.partition(": ")[0] for line in lines} <= {"data", "event", "id"}
+        assert {line for line in lines if line.startswith("event")} == {"event: tick"}
+        assert b"<img src=x" not in body

@@ -7,6 +7,7 @@ import click
 
 from roadworthy.cli.commands import Command
 from roadworthy.cli.files import FILE
+from roadworthy.cli.output import Output
 from roadworthy.cli.settings import settings_of
 from roadworthy.cli.signals import log_to_stderr, stopped_by_signal
 from roadworthy.vehicle.config import VehicleConfig, load_config
@@ -23,7 +24,9 @@ def run(context: click.Context, *, file: Path) -> None:
     Stopping at any moment is safe; an installation goes on with the next start.
     """
     config = load_config(file)
-    log_to_stderr(is_verbose=settings_of(context).verbose)
+    settings = settings_of(context)
+    log_to_stderr(is_verbose=settings.verbose)
+    Output(settings).message(f"The agent of {config.vehicle} runs; Ctrl-C stops it.")
     asyncio.run(_run(config))
 
 

@@ -70,7 +70,10 @@ def create(context: click.Context, *, plan: Path) -> None:
     body["release_id"] = body.pop("release")
     body["waves"] = body.pop("wave")
     with session(context) as here:
-        _show(here.output, here.client.post("/campaigns", body))
+        answer = here.client.post("/campaigns", body)
+        _show(here.output, answer)
+        if answer["state"] == "draft":
+            here.output.message(f"Next: roadworthy campaign start {wanted.id}")
 
 
 @click.command("list", cls=Command)

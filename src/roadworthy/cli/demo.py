@@ -8,7 +8,7 @@ __all__ = ["demo"]
 
 
 @click.command(cls=Command)
-@click.option("--vehicles", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--vehicles", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--seed", default=1, show_default=True, help="Decides what goes wrong, and where.")
 @click.option("--once", is_flag=True, help="End with the rollout; status 0 if it converged.")
 @click.option(

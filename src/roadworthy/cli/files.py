@@ -59,7 +59,9 @@ def load_toml(path: Path, form: type[Form]) -> Form:
         return msgspec.convert(tomllib.loads(data.decode()), form)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"is not right ({error})", value=str(path), todo="see the example in docs/cli.md"
+            f"is not right ({error})",
+            value=str(path),
+            todo="compare it with the example that --help of this command shows",
         ) from error
 
 

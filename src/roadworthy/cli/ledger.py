@@ -49,7 +49,7 @@ def list_all(context: click.Context, *, subject: str, limit: int) -> None:
                     item["type"],
                     item["subject"],
                     item["actor"],
-                    _HEX.sub(r"\1…", _details(item["data"])),
+                    _HEX.sub(r"\1…", _gist(item["data"])),
                 )
                 for item in found
             ],
@@ -138,6 +138,7 @@ def _entries(here: Session, subject: str, limit: int) -> Iterator[dict[str, Any]
 
 
 def _details(data: object) -> str:
+    """Return all that an entry says."""
     if not isinstance(data, dict):
         return ""
     texts = {
@@ -145,6 +146,20 @@ def _details(data: object) -> str:
         for name, value in data.items()
     }
     return ", ".join(f"{name} {text}" for name, text in texts.items())
+
+
+def _gist(data: object) -> str:
+    """Return what fits into a list: numbers of things instead of the things."""
+    if not isinstance(data, dict):
+        return ""
+    short = {name: len(value) if _is_long(value) else value for name, value in data.items()}
+    return _details({name: value for name, value in short.items() if value != ""})
+
+
+def _is_long(value: object) -> bool:
+    if isinstance(value, list):
+        return any(isinstance(item, dict) for item in value)
+    return isinstance(value, dict)
 
 
 ledger = click.Group(

@@ -75,6 +75,8 @@ def create(context: click.Context, *, manifest: Path) -> None:
         body = {"id": plan.id, "name": plan.name, "version": plan.version, "notes": plan.notes}
         answer = here.client.post("/releases", body | {"artifacts": artifacts})
         _show(here.output, answer)
+        if answer["state"] == "draft":
+            here.output.message(f"Next: roadworthy release sign {plan.id} --key FILE --key FILE")
 
 
 @click.command("list", cls=Command)

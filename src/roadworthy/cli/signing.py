@@ -17,6 +17,7 @@ from roadworthy.cli.files import FILE, read_file, write_output
 from roadworthy.cli.output import Output, make_table
 from roadworthy.cli.session import Session, path_of, session
 from roadworthy.cli.settings import settings_of
+from roadworthy.trust.errors import MalformedError
 from roadworthy.trust.keys import signer_from_pem
 from roadworthy.trust.tuf import CryptoSigner
 
@@ -135,7 +136,10 @@ def _signer(file: Path) -> CryptoSigner:
     if _ENCRYPTED in pem:
         text = click.prompt(f"Password of {file.name}", hide_input=True, err=True)
         password = str(text).encode()
-    return signer_from_pem(pem, password)
+    try:
+        return signer_from_pem(pem, password)
+    except MalformedError as error:
+        raise InputError(error.happened, value=str(file), todo=error.todo) from error
 
 
 def _show_payload(output: Output, data: bytes) -> None:

@@ -109,7 +109,7 @@ class VehicleConfig(_Table, frozen=True):
     storage: Path
     server: ServerConfig
     keys: KeyFiles
-    ecus: tuple[EcuConfig, ...]
+    ecus: tuple[EcuConfig, ...] = ()
     doip: DoipConfig = DoipConfig()
     conditions_file: Path | None = None
     poll_s: float = AgentSettings().poll_s
@@ -132,7 +132,11 @@ def load_config(path: Path) -> VehicleConfig:
         if not 0 < port <= _PORT_MAX:
             raise InputError("is not a port", value=f"{path.name}: {port}")
     if not config.ecus or not all(0 < ecu.address <= _PORT_MAX for ecu in config.ecus):
-        raise InputError("needs ECUs with addresses from 1 to 0xFFFF", value=f"{path.name}: ecus")
+        raise InputError(
+            "needs ECUs with addresses from 1 to 0xFFFF",
+            value=f"{path.name}: ecus",
+            todo="add a table [[ecus]] with address and domain for each",
+        )
     return config
 
 

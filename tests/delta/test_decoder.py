@@ -1,5 +1,7 @@
 """Applying: wrong bases, broken patches, and power cuts at any byte."""
 
+import hashlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,6 +113,14 @@ def test_a_patch_that_goes_on_after_its_end_is_refused() -> None:
     machine.feed(PATCH)
     with pytest.raises(delta.PatchError):
         machine.feed(b"x")
+
+
+def test_a_patch_longer_than_its_own_count_can_say_is_refused() -> None:
+    head = bytearray(PATCH[: delta.HEADER_SIZE_BYTES])
+    head[24:28] = (2**32 - delta.HEADER_SIZE_BYTES).to_bytes(4, "little")
+    head[-4:] = hashlib.sha256(head[:-4]).digest()[:4]
+    with pytest.raises(delta.PatchError):
+        delta.inspect(bytes(head))
 
 
 def test_the_header_says_what_the_patch_is_for() -> None:

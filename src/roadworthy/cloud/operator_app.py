@@ -74,6 +74,7 @@ def make_operator_app(desk: Desk) -> Litestar:
         before_send=[add_headers],
         exception_handlers={Exception: _page_problem(desk, renderer)},
         openapi_config=_openapi(),
+        logging_config=None,
         state=State({"chance": desk.chance}),
         signature_types=[Desk, Renderer],
     )

@@ -46,6 +46,7 @@ def make_vehicle_app(desk: Desk) -> Litestar:
         guards=[_only_registered(desk)],
         exception_handlers={Exception: handle_problem},
         openapi_config=None,
+        logging_config=None,
         state=State({"chance": desk.chance}),
     )
 

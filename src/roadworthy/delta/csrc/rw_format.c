@@ -46,6 +46,8 @@ static int in_range(const rw_header *h)
         return 0;
     if (h->cover_count > (1u << 20) || h->slot_count < RW_SLOT_LINE || h->slot_count > (1u << 20))
         return 0;
+    if (h->payload_length > UINT32_MAX - RW_HEADER_SIZE)
+        return 0;
     return rw_workspace_size(h) <= rw_class_size(h->ram_class);
 }
 

@@ -135,11 +135,6 @@ class VirtualVehicle:
             ecu.came_up = self._count_boot
 
     @property
-    def is_on(self) -> bool:
-        """Whether the vehicle has power."""
-        return self._task is not None
-
-    @property
     def is_at_rest(self) -> bool:
         """Whether the vehicle may be driven: it has booted, and its agent allows it."""
         return self.agent is not None and self.agent.drivable

@@ -145,7 +145,7 @@ class CampaignOut(msgspec.Struct, frozen=True):
 
     counts: vehicles by stage.
     received_bytes: what came over the network, as the results so far say.
-    full_bytes: what the offers so far would take without deltas.
+    offered_bytes: what the offers so far take; full_bytes: without deltas.
     """
 
     id: str
@@ -161,6 +161,7 @@ class CampaignOut(msgspec.Struct, frozen=True):
     gate: Gate
     counts: dict[str, int]
     received_bytes: int
+    offered_bytes: int
     full_bytes: int
     started_at: datetime | None
     ended_at: datetime | None
@@ -329,6 +330,7 @@ def campaign_out(tables: Tables, campaign: Campaign) -> CampaignOut:
         gate=campaign.gate,
         counts=counts,
         received_bytes=traffic.received_bytes,
+        offered_bytes=traffic.offered_bytes,
         full_bytes=traffic.full_bytes,
         started_at=moment(campaign.started_at),
         ended_at=moment(campaign.ended_at),

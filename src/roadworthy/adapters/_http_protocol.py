@@ -57,6 +57,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection; start the time for its first head."""
         super().connection_made(transport)
         if len(self.connections) > self.connections_max:
             transport.abort()
@@ -65,11 +66,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        """Give the connection back."""
         self._rest()
         super().connection_lost(exc)
 
     @override
     def data_received(self, data: bytes) -> None:
+        """Pass bytes on as long as they keep within the limits."""
         self._silent_bytes += len(data)
         super().data_received(data)
         if self._silent_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
@@ -80,6 +83,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @override
     def on_message_begin(self) -> None:
+        """Note who is on the other side of TLS."""
         super().on_message_begin()
         tls = self.transport.get_extra_info("ssl_object")
         if tls is not None:
@@ -91,6 +95,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
+        """The head is whole: stop its clock."""
         self._silent_bytes = 0
         self._awaits_head, self._awaits_body = False, True
         super().on_headers_complete()
@@ -98,6 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @override
     def on_body(self, body: bytes) -> None:
+        """A piece of the body came: start its clock anew."""
         self._silent_bytes = 0
         super().on_body(body)
         if not self.cycle.response_complete:
@@ -105,6 +111,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @override
     def on_message_complete(self) -> None:
+        """The request is whole: stop its clock."""
         self._silent_bytes = 0
         self._awaits_head, self._awaits_body = True, False
         self._rest()

@@ -53,8 +53,8 @@ def ours(ram_class: delta.RamClass) -> Peer:
     """Our codec in one RAM class, all else by default."""
 
     def run(old: bytes, new: bytes) -> tuple[bytes, Callable[[], bytes]]:
-        patch = delta.encode(old, new, delta.EncodeOptions(ram_class=ram_class))
-        return patch, lambda: delta.decode(old, patch)
+        patch = delta.make(old, new, delta.MakeOptions(ram_class=ram_class)).data
+        return patch, lambda: b"".join(delta.apply(old, patch))
 
     return run
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from roadworthy.adapters.delta_process import encode_in_child
+from roadworthy.adapters.delta_process import make_in_child
 from roadworthy.adapters.delta_thread import DirectCodec, ThreadCodec
-from roadworthy.delta import PatchError, WrongBaseError, encode
+from roadworthy.delta import PatchError, WrongBaseError, make
 
 BASE = bytes(range(256)) * 64
 TARGET = BASE[:5000] + b"new code" * 40 + BASE[5100:]
@@ -14,22 +14,22 @@ TARGET = BASE[:5000] + b"new code" * 40 + BASE[5100:]
 
 @pytest.mark.parametrize("codec", [DirectCodec(), ThreadCodec()])
 async def test_a_delta_makes_the_target(codec: DirectCodec | ThreadCodec) -> None:
-    assert await codec.decode(BASE, encode(BASE, TARGET)) == TARGET
+    assert await codec.apply(BASE, make(BASE, TARGET).data) == TARGET
 
 
 @pytest.mark.parametrize("codec", [DirectCodec(), ThreadCodec()])
 async def test_what_is_wrong_is_said(codec: DirectCodec | ThreadCodec) -> None:
     with pytest.raises(WrongBaseError):
-        await codec.decode(TARGET, encode(BASE, TARGET))
+        await codec.apply(TARGET, make(BASE, TARGET).data)
     with pytest.raises(PatchError):
-        await codec.decode(BASE, b"no patch")
+        await codec.apply(BASE, b"no patch")
 
 
 async def test_many_deltas_are_applied_at_once() -> None:
-    patch = encode(BASE, TARGET)
-    images = await asyncio.gather(*(ThreadCodec().decode(BASE, patch) for _ in range(16)))
+    patch = make(BASE, TARGET).data
+    images = await asyncio.gather(*(ThreadCodec().apply(BASE, patch) for _ in range(16)))
     assert set(images) == {TARGET}
 
 
 async def test_a_child_process_makes_the_same_patch() -> None:
-    assert await encode_in_child(BASE, TARGET) == encode(BASE, TARGET)
+    assert await make_in_child(BASE, TARGET) == make(BASE, TARGET).data

@@ -13,8 +13,8 @@ from roadworthy.base.errors import RoadworthyError, StoreError
 CHANCE = SeededChance(11).random
 BASE = CHANCE.randbytes(9000) + b"\0" * 3000
 TARGET = BASE[4000:8000] + CHANCE.randbytes(500) + BASE[:11_000]
-OPTIONS = delta.EncodeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=4096)
-PATCH = delta.encode(BASE, TARGET, OPTIONS)
+OPTIONS = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=4096)
+PATCH = delta.make(BASE, TARGET, OPTIONS).data
 
 
 def reader(base: bytes, offset: int, length: int) -> bytes:
@@ -83,7 +83,7 @@ def test_a_wrong_base_is_refused_before_the_first_byte() -> None:
     with pytest.raises(delta.WrongBaseError):
         machine.feed(b"")
     with pytest.raises(delta.WrongBaseError):
-        delta.decode(BASE + b"x", PATCH)
+        b"".join(delta.apply(BASE + b"x", PATCH))
 
 
 def test_a_base_that_cannot_be_read_is_our_storage_failing() -> None:
@@ -141,7 +141,7 @@ def test_a_changed_byte_never_gives_another_target(at: int, flip: int) -> None:
     broken = bytearray(PATCH)
     broken[at] ^= flip
     try:
-        assert delta.decode(BASE, bytes(broken)) == TARGET
+        assert b"".join(delta.apply(BASE, bytes(broken))) == TARGET
     except (delta.PatchError, delta.TargetMismatchError):
         return
     assert at >= len(PATCH) - 8, "only the last bytes of the range coder have spare bits"
@@ -151,7 +151,7 @@ def test_a_changed_byte_never_gives_another_target(at: int, flip: int) -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_refused_with_a_typed_error(data: bytes) -> None:
     with pytest.raises(RoadworthyError):
-        delta.decode(BASE, data)
+        b"".join(delta.apply(BASE, data))
 
 
 @given(at=st.integers(0, 60_000), flip=st.integers(1, 255))

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 SOURCES = Path(delta.__file__).parent / "csrc"
 ENCODER_ONLY = {"codecmodule", "rw_analyse", "rw_encode", "rw_match", "rw_segments", "rw_sink"}
 ENCODER_ONLY |= {"rw_sort"}
-OPTIONS = delta.EncodeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=8192)
+OPTIONS = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=8192)
 
 
 def machine_for(base: bytes, journal: bytes | None = None) -> delta.Decoder:
@@ -22,7 +22,7 @@ def machine_for(base: bytes, journal: bytes | None = None) -> delta.Decoder:
 
 def test_power_fails_after_every_step(pair: tuple[bytes, bytes]) -> None:
     base, target = pair
-    patch = delta.encode(base, target, OPTIONS)
+    patch = delta.make(base, target, OPTIONS).data
     machine = machine_for(base)
     written = b""
     cuts = 0
@@ -44,7 +44,7 @@ def test_power_fails_at_random_bytes_and_what_was_written_since_is_written_again
     pair: tuple[bytes, bytes],
 ) -> None:
     base, target = pair
-    patch = delta.encode(base, target, OPTIONS)
+    patch = delta.make(base, target, OPTIONS).data
     chance = SeededChance("power").random
     flash = bytearray(len(target))
     journal = machine_for(base).journal()
@@ -91,7 +91,7 @@ def test_a_bootloader_in_c_goes_on_from_its_journal(
     base, target = base[:60_000], target[:60_000]
     for name, data in {
         "base": base,
-        "patch": delta.encode(base, target, OPTIONS),
+        "patch": delta.make(base, target, OPTIONS).data,
         "target": b"",
     }.items():
         (tmp_path / name).write_bytes(data)
@@ -109,7 +109,7 @@ def test_a_bootloader_in_c_refuses_a_foreign_base_and_a_cut_patch(
     bootloader: Path, tmp_path: Path
 ) -> None:
     base = bytes(range(256)) * 20
-    patch = delta.encode(base, base[::-1], OPTIONS)
+    patch = delta.make(base, base[::-1], OPTIONS).data
     names = [str(tmp_path / n) for n in ("base", "patch", "target", "journal")]
     expected = {3: (base[:-1] + b"x", patch), 255: (base, patch[:-20]), 1: (base, b"RW" * 60)}
     for status, (image, data) in expected.items():

@@ -23,17 +23,17 @@ def test_a_changed_image_comes_back_in_every_class_and_architecture(
 ) -> None:
     base = NOISE[:12_000]
     target = moved(base)
-    options = delta.EncodeOptions(ram_class=ram_class, architecture=architecture, step_bytes=4096)
-    patch = delta.encode(base, target, options)
-    assert delta.decode(base, patch) == target
+    options = delta.MakeOptions(ram_class=ram_class, architecture=architecture, step_bytes=4096)
+    patch = delta.make(base, target, options).data
+    assert b"".join(delta.apply(base, patch)) == target
     assert len(patch) < len(target) / 4
     assert delta.inspect(patch).workspace_bytes <= ram_class.size_bytes
 
 
 def test_a_shipped_pair_comes_back_and_is_small(pair: tuple[bytes, bytes]) -> None:
     base, target = pair
-    patch = delta.encode(base, target)
-    assert delta.decode(base, patch) == target
+    patch = delta.make(base, target).data
+    assert b"".join(delta.apply(base, patch)) == target
     assert len(patch) < len(target) * 0.9
 
 
@@ -57,8 +57,8 @@ def test_a_shipped_pair_comes_back_and_is_small(pair: tuple[bytes, bytes]) -> No
     ],
 )
 def test_odd_pairs_come_back(base: bytes, target: bytes) -> None:
-    patch = delta.encode(base, target)
-    assert delta.decode(base, patch) == target
+    patch = delta.make(base, target).data
+    assert b"".join(delta.apply(base, patch)) == target
     assert len(patch) <= len(target) + len(target) // 500 + 120
 
 
@@ -75,19 +75,19 @@ images = st.one_of(
 def test_any_two_images_come_back(
     base: bytes, target: bytes, architecture: delta.Architecture
 ) -> None:
-    options = delta.EncodeOptions(ram_class=delta.RamClass.RAM_60K, architecture=architecture)
-    patch = delta.encode(base, target, options)
-    assert delta.decode(base, patch) == target
-    assert patch == delta.encode(base, target, options)
+    options = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K, architecture=architecture)
+    patch = delta.make(base, target, options).data
+    assert b"".join(delta.apply(base, patch)) == target
+    assert patch == delta.make(base, target, options).data
 
 
 def test_an_identical_image_costs_next_to_nothing() -> None:
-    assert len(delta.encode(NOISE, NOISE)) < 150
+    assert len(delta.make(NOISE, NOISE).data) < 150
 
 
 def test_progress_is_told_and_can_stop_the_work() -> None:
     told: list[int] = []
-    delta.encode(NOISE, NOISE, delta.EncodeOptions(step_bytes=4096, progress=told.append))
+    delta.make(NOISE, NOISE, delta.MakeOptions(step_bytes=4096, progress=told.append))
     assert told == sorted(told)
     assert 0 < told[-1] <= 1000
 
@@ -95,10 +95,10 @@ def test_progress_is_told_and_can_stop_the_work() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        delta.encode(NOISE, NOISE, delta.EncodeOptions(step_bytes=4096, progress=stop))
+        delta.make(NOISE, NOISE, delta.MakeOptions(step_bytes=4096, progress=stop))
 
 
 @pytest.mark.parametrize("step_bytes", [0, 1, 4095, 5000, 1 << 25])
 def test_a_step_size_that_the_format_cannot_say_is_refused(step_bytes: int) -> None:
     with pytest.raises(InputError):
-        delta.EncodeOptions(step_bytes=step_bytes)
+        delta.MakeOptions(step_bytes=step_bytes)

@@ -6,7 +6,7 @@ import pytest
 from tests.vehicle.world import REPORT_SIGNER, VEHICLE, World, content, sha
 
 from roadworthy.adapters.delta_thread import DirectCodec
-from roadworthy.delta import encode
+from roadworthy.delta import make
 from roadworthy.trust.targets import DeltaTarget, EcuTarget, ImageTarget
 from roadworthy.updates.reports import Outcome, Refusal, Report
 from roadworthy.vehicle.outbox import Outbox
@@ -35,15 +35,15 @@ def test_a_delta_that_would_fill_the_memory_is_not_applied(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     applied: list[bytes] = []
-    honest = DirectCodec.decode
+    honest = DirectCodec.apply
 
-    async def decode(self: DirectCodec, base: bytes, patch: bytes) -> bytes:
+    async def apply(self: DirectCodec, base: bytes, patch: bytes) -> bytes:
         applied.append(patch)
         return await honest(self, base, patch)
 
-    monkeypatch.setattr(DirectCodec, "decode", decode)
+    monkeypatch.setattr(DirectCodec, "apply", apply)
     old = world.ecu("brake").old
-    bomb = encode(old, bytes(1 << 20))
+    bomb = make(old, bytes(1 << 20)).data
     assert len(bomb) < len(content("brake-2")), "small enough to be offered"
     world.cloud.artifacts[sha(bomb)] = bomb
     offer_with(world, DeltaTarget(sha(old), sha(bomb), len(bomb)))

@@ -18,7 +18,7 @@ from roadworthy.base.clock import SeededChance
 from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.errors import LinkError, NotFoundError
 from roadworthy.base.ids import EcuSerial, HardwareId, Sha256, VehicleKey
-from roadworthy.delta import encode
+from roadworthy.delta import make
 from roadworthy.diagnostics.boot import SlotRecord, factory_state
 from roadworthy.diagnostics.identity import EcuIdentity
 from roadworthy.diagnostics.memory import RamSlotMemory
@@ -340,7 +340,7 @@ class World:
         self.cloud.down.append(b'{"type":"notice"}')
 
     def _delta(self, old: bytes, new: bytes) -> DeltaTarget:
-        patch = encode(old, new)
+        patch = make(old, new).data
         self.cloud.artifacts[sha(patch)] = patch
         return DeltaTarget(sha(old), sha(patch), len(patch))
 

@@ -9,17 +9,17 @@ import os
 import struct
 import sys
 
+from roadworthy import delta
 from roadworthy.base.errors import StoreError
-from roadworthy.delta import encode
 
-__all__ = ["encode_in_child"]
+__all__ = ["make_in_child"]
 
 _LENGTHS = struct.Struct(">QQ")
 _NICENESS = 10
 _LOG_BYTES = 500
 
 
-async def encode_in_child(base: bytes, target: bytes) -> bytes:
+async def make_in_child(base: bytes, target: bytes) -> bytes:
     """Return the patch from `base` to `target`, made in a child process.
 
     Raises:
@@ -53,7 +53,7 @@ def _serve() -> None:
     start = _LENGTHS.size
     base = asked[start : start + base_length]
     target = asked[start + base_length : start + base_length + target_length]
-    sys.stdout.buffer.write(encode(base, target))
+    sys.stdout.buffer.write(delta.make(base, target).data)
 
 
 if __name__ == "__main__":

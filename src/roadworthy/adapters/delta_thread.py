@@ -2,7 +2,7 @@
 
 import asyncio
 
-from roadworthy.delta import decode
+from roadworthy import delta
 
 __all__ = ["DirectCodec", "ThreadCodec"]
 
@@ -10,14 +10,18 @@ __all__ = ["DirectCodec", "ThreadCodec"]
 class ThreadCodec:
     """Implements `vehicle.ports.Codec` for an event loop."""
 
-    async def decode(self, base: bytes, patch: bytes) -> bytes:
+    async def apply(self, base: bytes, patch: bytes) -> bytes:
         """Return the image that the patch makes of the base."""
-        return await asyncio.to_thread(decode, base, patch)
+        return await asyncio.to_thread(_whole, base, patch)
 
 
 class DirectCodec:
     """The twin: takes no time of its own, needs no event loop."""
 
-    async def decode(self, base: bytes, patch: bytes) -> bytes:
+    async def apply(self, base: bytes, patch: bytes) -> bytes:
         """Return the image that the patch makes of the base."""
-        return decode(base, patch)
+        return _whole(base, patch)
+
+
+def _whole(base: bytes, patch: bytes) -> bytes:
+    return b"".join(delta.apply(base, patch))

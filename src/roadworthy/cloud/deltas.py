@@ -14,7 +14,7 @@ from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.ports import Tables
 from roadworthy.updates.release import Delta, Release
 
-__all__ = ["Encode", "Pair", "build_delta", "missing_deltas"]
+__all__ = ["Make", "Pair", "build_delta", "missing_deltas"]
 
 _LOG = logging.getLogger("roadworthy.cloud")
 _RELEASES_BACK = 20
@@ -46,10 +46,10 @@ def missing_deltas(tables: Tables, release: Release) -> list[Pair]:
     return sorted(wanted - set(known))
 
 
-Encode = Callable[[bytes, bytes], Awaitable[bytes]]
+Make = Callable[[bytes, bytes], Awaitable[bytes]]
 
 
-async def build_delta(desk: Desk, pair: Pair, encode: Encode) -> Delta:
+async def build_delta(desk: Desk, pair: Pair, make: Make) -> Delta:
     """Make one delta and store it; a patch that saves nothing is noted as such.
 
     So is one that the codec failed to make several times, for example because its process ran
@@ -58,11 +58,11 @@ async def build_delta(desk: Desk, pair: Pair, encode: Encode) -> Delta:
     Args:
         desk: the server.
         pair: the images.
-        encode: the codec, from base and target; it may take minutes, the caller says where.
+        make: the codec, from base and target; it may take minutes, the caller says where.
     """
     base = await _whole(desk, pair.base)
     target = await _whole(desk, pair.target)
-    patch = await _encoded(encode, base, target)
+    patch = await _made(make, base, target)
     useful = patch is not None and len(patch) < len(target)
     delta = Delta(
         base_sha256=pair.base,
@@ -74,10 +74,10 @@ async def build_delta(desk: Desk, pair: Pair, encode: Encode) -> Delta:
     return delta
 
 
-async def _encoded(encode: Encode, base: bytes, target: bytes) -> bytes | None:
+async def _made(make: Make, base: bytes, target: bytes) -> bytes | None:
     for turn in range(1, _TRIES + 1):
         try:
-            return await encode(base, target)
+            return await make(base, target)
         except StoreError as error:
             _LOG.warning("delta failed, try %d of %d: %s", turn, _TRIES, error)
     return None

@@ -11,7 +11,7 @@ from typing import cast
 
 from litestar import Litestar
 
-from roadworthy.adapters.delta_process import encode_in_child
+from roadworthy.adapters.delta_process import make_in_child
 from roadworthy.adapters.files import FolderArtifacts
 from roadworthy.adapters.https_server import AsgiApp, RunningServer, serve
 from roadworthy.adapters.nats_auth import Authorise, VehicleGate
@@ -163,7 +163,7 @@ def _tls(settings: ServerSettings) -> TlsServer:
 def _workers(desk: Desk, messages: NatsMessages) -> list[Callable[[], Awaitable[None]]]:
     return [
         lambda: repeat(desk, lambda: run_campaigns(desk, messages), _ENGINE_EVERY_S),
-        lambda: repeat(desk, lambda: build_deltas(desk, encode_in_child), _DELTAS_EVERY_S),
+        lambda: repeat(desk, lambda: build_deltas(desk, make_in_child), _DELTAS_EVERY_S),
         lambda: repeat(desk, lambda: keep_sightings(desk), _SIGHTINGS_EVERY_S),
         lambda: take_in(desk, messages, messages),
     ]

@@ -20,7 +20,7 @@ from roadworthy.base.errors import (
     TrustError,
 )
 from roadworthy.base.ids import VehicleKey
-from roadworthy.cloud.deltas import Encode, build_delta, missing_deltas
+from roadworthy.cloud.deltas import Make, build_delta, missing_deltas
 from roadworthy.cloud.desk import Desk, Downlink
 from roadworthy.cloud.engine import is_due, running_campaigns, tick
 from roadworthy.cloud.intake import accept, refuse
@@ -107,7 +107,7 @@ async def keep_sightings(desk: Desk) -> None:
         await desk.write(lambda tables: store_sightings(tables, noted))
 
 
-async def build_deltas(desk: Desk, encode: Encode) -> None:
+async def build_deltas(desk: Desk, make: Make) -> None:
     """Make the deltas that any release lacks; one that fails keeps none of the others back.
 
     Raises:
@@ -117,7 +117,7 @@ async def build_deltas(desk: Desk, encode: Encode) -> None:
     for release in desk.tables().releases.page(limit=_RELEASES_BACK):
         for pair in missing_deltas(desk.tables(), release):
             try:
-                delta = await build_delta(desk, pair, encode)
+                delta = await build_delta(desk, pair, make)
             except RoadworthyError as error:
                 failed += 1
                 _LOG.warning("delta for %s is tried again: %s", release.id, error)

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+from typing_extensions import Buffer
+
 HEADER_SIZE: int
 
 class CodecError(Exception): ...
@@ -7,23 +9,23 @@ class CodecError(Exception): ...
 class Decoder:
     def __init__(
         self,
-        read_base: bytes | Callable[[int, int], bytes],
+        read_base: Buffer | Callable[[int, int], bytes],
         size: int,
         journal: bytes | None = ...,
     ) -> None: ...
-    def run(self, chunk: bytes | memoryview, room: int) -> tuple[bytes, int, int]: ...
+    def run(self, chunk: Buffer, room: int) -> tuple[bytes, int, int]: ...
     def journal(self) -> bytes: ...
     def header(self) -> bytes: ...
     def progress(self) -> tuple[int, int, int, int]: ...
 
 def encode(
-    base: bytes,
-    target: bytes,
+    base: Buffer,
+    target: Buffer,
     ram_class: int,
     arch: int,
     step_bits: int,
     progress: Callable[[int], None] | None,
 ) -> bytes: ...
 def header(
-    data: bytes,
+    data: Buffer,
 ) -> tuple[int, int, int, int, int, int, int, int, int, int, bytes, bytes]: ...

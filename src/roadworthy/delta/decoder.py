@@ -12,13 +12,19 @@ is too much to write, start again from the first patch byte and skip what is wri
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
+
+from typing_extensions import Buffer
 
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import JournalError, PatchError, error_of
 from roadworthy.delta.header import HEADER_SIZE_BYTES, PatchHeader, RamClass, inspect
 
-__all__ = ["Decoder", "decode"]
+__all__ = ["Decoder", "ReadBase", "apply"]
+
+ReadBase = Callable[[int, int], bytes]
+"""Returns exactly `length` bytes of the base at `offset`: called with (offset, length)."""
 
 _PIECE_BYTES = 1 << 16
 _MAGIC = b"RWJ1"
@@ -33,8 +39,8 @@ class Decoder:
     """One patch on its way.
 
     Args:
-        read_base: the base itself, or a function that returns exactly `length` bytes of it at
-            `offset`; only asked for bytes inside the length that the patch names. With the
+        base: the base itself (any bytes, mapped files too) or a function that reads it; the
+            function is only asked for bytes inside the length that the patch names. With the
             base itself, other threads run while this one decodes.
         journal: what `journal()` gave before the power cut, or None to start.
 
@@ -42,10 +48,8 @@ class Decoder:
         JournalError: the journal is damaged or not one of this decoder.
     """
 
-    def __init__(
-        self, read_base: bytes | Callable[[int, int], bytes], journal: bytes | None = None
-    ) -> None:
-        self._read_base = read_base
+    def __init__(self, base: Buffer | ReadBase, journal: bytes | None = None) -> None:
+        self._base = base
         self._head = b""
         self._header: PatchHeader | None = None
         self._codec: _codec.Decoder | None = None
@@ -78,23 +82,23 @@ class Decoder:
         """Whether the target is whole and its SHA-256 was compared."""
         return self._done
 
-    def feed(self, patch_chunk: bytes) -> bytes:
+    def feed(self, patch_chunk: Buffer) -> bytes:
         """Take the next patch bytes and return the target bytes they make.
 
         Raises:
             PatchError: the patch is malformed or goes on after its end.
             WrongBaseError: the base is not the one that the patch names.
             TargetMismatchError: what came out is not the target.
-            StoreError: `read_base` gave another number of bytes than asked for.
+            StoreError: the base gave another number of bytes than asked for.
         """
         return b"".join(self.stream(patch_chunk))
 
-    def stream(self, patch_chunk: bytes) -> Iterator[bytes]:
+    def stream(self, patch_chunk: Buffer) -> Iterator[bytes]:
         """Like `feed`, in pieces of at most 64 KiB that end where a step ends.
 
         A journal may be taken between pieces; `patch_offset` then counts only what was taken.
         """
-        left = memoryview(patch_chunk)
+        left = memoryview(patch_chunk).cast("B")
         if self._codec is None:
             wanted = HEADER_SIZE_BYTES - len(self._head)
             self._head += bytes(left[:wanted])
@@ -103,7 +107,7 @@ class Decoder:
                 return
             left = memoryview(self._start() + bytes(left))
         status = 0
-        while status not in (_NEED_INPUT, _DONE):
+        while status != _DONE and (left or status != _NEED_INPUT):
             output, used, status = self._run(left)
             left = left[used:]
             self._done = status == _DONE
@@ -133,7 +137,8 @@ class Decoder:
 
     def _start(self) -> bytes:
         self._header = inspect(self._head)
-        self._codec = _codec.Decoder(self._read_base, self._header.workspace_bytes)
+        _check_length(self._base, self._header)
+        self._codec = _codec.Decoder(self._base, self._header.workspace_bytes)
         return self._head
 
     def _run(self, chunk: memoryview, room: int = _PIECE_BYTES) -> tuple[bytes, int, int]:
@@ -149,28 +154,48 @@ class Decoder:
             self._head = body[1:]
             return
         try:
-            self._codec = _codec.Decoder(self._read_base, len(body) - 1, body[1:])
+            self._codec = _codec.Decoder(self._base, len(body) - 1, body[1:])
         except _codec.CodecError as error:
             raise error_of(error.args[0]) from None
         self._header = inspect(self._codec.header())
+        _check_length(self._base, self._header)
         self._done = self._run(memoryview(b""), room=0)[2] == _DONE
 
 
-def decode(base: bytes, patch: bytes) -> bytes:
-    """Return the target of a patch, all in memory.
+def apply(base: Buffer | ReadBase, patch: Buffer | Iterable[Buffer]) -> Iterator[bytes]:
+    """Yield the target of a patch, in pieces of at most 64 KiB, as soon as they are known.
+
+    What was yielded is the target only when the iterator ends without an error. Where the power
+    may fail on the way, use a Decoder and its journals.
+
+    Args:
+        base: the base itself (any bytes, mapped files too) or a function that reads it.
+        patch: the patch, whole or in pieces of any size.
 
     Raises:
         PatchError: the patch is malformed, cut short or too long.
-        WrongBaseError: the base is not the one that the patch names.
+        WrongBaseError: the base is not the one that the patch names; nothing was yielded.
         TargetMismatchError: what came out is not the target.
+        StoreError: the base can't be read.
     """
-    header = inspect(patch)
-    if header.base_length_bytes != len(base):
+    machine = Decoder(base)
+    for piece in _pieces(patch):
+        yield from machine.stream(piece)
+    machine.finish()
+
+
+def _pieces(patch: Buffer | Iterable[Buffer]) -> Iterable[Buffer]:
+    """Tell one buffer from many: before Python 3.12 not every buffer is a `Buffer` at run time."""
+    try:
+        return [memoryview(cast("Buffer", patch))]
+    except TypeError:
+        return cast("Iterable[Buffer]", patch)
+
+
+def _check_length(base: Buffer | ReadBase, header: PatchHeader) -> None:
+    """Refuse a base of another length than the patch names; a function can't be asked."""
+    if not callable(base) and memoryview(base).nbytes != header.base_length_bytes:
         raise error_of(-3)
-    decoder = Decoder(base)
-    target = decoder.feed(patch)
-    decoder.finish()
-    return target
 
 
 def _open(journal: bytes) -> bytes:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from typing_extensions import Buffer
+
 from roadworthy.base.ids import Sha256
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import error_of
@@ -67,7 +69,7 @@ class PatchHeader:
     target_sha256: Sha256
 
 
-def inspect(data: bytes) -> PatchHeader:
+def inspect(data: Buffer) -> PatchHeader:
     """Read the header of a patch; `data` may be the whole patch or its first 104 bytes.
 
     Raises:

@@ -21,7 +21,7 @@ from roadworthy.cloud.deltas import missing_deltas
 from roadworthy.cloud.enrolment import Enrolment, enrol
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.cloud.repositories import store_roots
-from roadworthy.delta import encode
+from roadworthy.delta import make
 from roadworthy.sim.scheduler import EPOCH
 from roadworthy.sim.vehicle_types import (
     UPDATABLE,
@@ -150,7 +150,7 @@ def _make_deltas(artifacts: dict[Sha256, bytes]) -> Callable[[Tables], None]:
     def work(tables: Tables) -> None:
         release = releases.release_or_error(tables, NEW)
         for base, target in missing_deltas(tables, release):
-            patch = encode(artifacts[base], artifacts[target])
+            patch = make(artifacts[base], artifacts[target]).data
             name = Sha256(sha256_hex(patch))
             artifacts[name] = patch
             tables.releases.put_delta(Delta(base, target, name, len(patch)))

@@ -108,12 +108,12 @@ class SharedCodec:
         self._images: dict[tuple[str, str], bytes] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
-    async def decode(self, base: bytes, patch: bytes) -> bytes:
+    async def apply(self, base: bytes, patch: bytes) -> bytes:
         """Return the image that the patch makes of the base; errors as the codec's."""
         key = (sha256_hex(base), sha256_hex(patch))
         async with self._locks.setdefault(key, asyncio.Lock()):
             if key not in self._images:
-                self._images[key] = await self._codec.decode(base, patch)
+                self._images[key] = await self._codec.apply(base, patch)
         return self._images[key]
 
 

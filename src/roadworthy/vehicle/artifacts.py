@@ -118,7 +118,7 @@ class Artifacts:
             raise BadDeltaError("base or delta is not in storage", value=wanted.image[:12])
         try:
             _check_length(patch, wanted.length_bytes)
-            image = await self._codec.decode(base, patch)
+            image = await self._codec.apply(base, patch)
         except (InputError, TrustError) as error:
             raise BadDeltaError(str(error), value=f"image {wanted.image[:12]}") from error
         if len(image) != wanted.length_bytes or sha256_hex(image) != wanted.image:

@@ -115,7 +115,7 @@ class VehicleConditions(Protocol):
 class Codec(Protocol):
     """Applies deltas; may take seconds, in which the agent goes on with nothing else."""
 
-    async def decode(self, base: bytes, patch: bytes) -> bytes:
+    async def apply(self, base: bytes, patch: bytes) -> bytes:
         """Return the image that the patch makes of the base.
 
         Raises:

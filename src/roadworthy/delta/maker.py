@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from typing_extensions import Buffer
+
 from roadworthy.base.errors import InputError
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import error_of
-from roadworthy.delta.header import Architecture, RamClass
+from roadworthy.delta.header import Architecture, PatchHeader, RamClass, inspect
 
-__all__ = ["EncodeOptions", "encode"]
+__all__ = ["MakeOptions", "Patch", "make"]
 
 _AUTO = 255
 _STEP_BYTES_MIN = 1 << 12
@@ -16,7 +18,7 @@ _STEP_BYTES_MAX = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class EncodeOptions:
+class MakeOptions:
     """How to make a patch.
 
     ram_class: the most memory that the receiving side has.
@@ -45,20 +47,37 @@ class EncodeOptions:
             )
 
 
-def encode(base: bytes, target: bytes, options: EncodeOptions | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What turns one image into another.
+
+    data: the patch as it is sent, header included.
+    header: what its first bytes say.
+    """
+
+    data: bytes
+    header: PatchHeader
+
+
+def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Patch:
     """Return the patch that turns `base` into `target`.
 
     The same arguments always give the same patch. A patch is never more than 104 bytes and
     1/500 longer than the target. The interpreter is free for other threads meanwhile.
 
+    Args:
+        base: the image that the receiving side has; any bytes, mapped files too.
+        target: the image that it shall have.
+        options: how to make the patch; None takes the defaults.
+
     Raises:
         PatchError: an image is longer than 1.75 GiB.
         StoreError: there is not enough memory.
     """
-    chosen = options or EncodeOptions()
+    chosen = options or MakeOptions()
     architecture = _AUTO if chosen.architecture is None else chosen.architecture
     try:
-        return _codec.encode(
+        data = _codec.encode(
             base,
             target,
             chosen.ram_class,
@@ -68,3 +87,4 @@ def encode(base: bytes, target: bytes, options: EncodeOptions | None = None) -> 
         )
     except _codec.CodecError as error:
         raise error_of(error.args[0]) from None
+    return Patch(data, inspect(data))

@@ -99,7 +99,7 @@ def test_a_base_that_cannot_be_read_is_our_storage_failing() -> None:
 
 
 def test_a_patch_that_is_cut_short_is_not_finished() -> None:
-    for length in (0, 50, 104, len(PATCH) - 1):
+    for length in (0, 50, delta.HEADER_SIZE_BYTES, len(PATCH) - 1):
         machine = decoder()
         machine.feed(PATCH[:length])
         with pytest.raises(delta.PatchError):
@@ -130,7 +130,7 @@ def test_the_header_says_what_the_patch_is_for() -> None:
     assert header.patch_length_bytes == len(PATCH)
     assert header.ram_class is delta.RamClass.RAM_60K
     assert header.step_bytes == 4096
-    for length in (0, 4, 103):
+    for length in (0, 4, delta.HEADER_SIZE_BYTES - 1):
         with pytest.raises(delta.PatchError):
             delta.inspect(PATCH[:length])
 

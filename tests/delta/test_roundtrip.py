@@ -30,6 +30,23 @@ def test_a_changed_image_comes_back_in_every_class_and_architecture(
     assert delta.inspect(patch).workspace_bytes <= ram_class.size_bytes
 
 
+def test_the_fast_back_end_makes_little_longer_patches(pair: tuple[bytes, bytes]) -> None:
+    base, target = pair
+    fast = delta.make(base, target, delta.MakeOptions(back_end=delta.BackEnd.FAST))
+    assert fast.header.back_end is delta.BackEnd.FAST
+    assert b"".join(delta.apply(base, fast.data)) == target
+    assert len(fast.data) < 1.2 * len(delta.make(base, target).data)
+
+
+def test_equal_parts_cost_next_to_nothing_beside_changed_ones() -> None:
+    base = NOISE + b"\1" * 50_000 + NOISE[:9000]
+    target = NOISE + b"\1" * 50_000 + b"!" + NOISE[:9000]
+    for back_end in (delta.BackEnd.MIXING, delta.BackEnd.FAST):
+        patch = delta.make(base, target, delta.MakeOptions(back_end=back_end)).data
+        assert b"".join(delta.apply(base, patch)) == target
+        assert len(patch) < 200
+
+
 def test_a_shipped_pair_comes_back_and_is_small(pair: tuple[bytes, bytes]) -> None:
     base, target = pair
     patch = delta.make(base, target).data

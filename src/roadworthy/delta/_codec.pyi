@@ -21,11 +21,9 @@ class Decoder:
 def encode(
     base: Buffer,
     target: Buffer,
-    ram_class: int,
-    arch: int,
-    step_bits: int,
+    settings: tuple[int, int, int, int, int],
     progress: Callable[[int], None] | None,
 ) -> bytes: ...
 def header(
     data: Buffer,
-) -> tuple[int, int, int, int, int, int, int, int, int, int, bytes, bytes]: ...
+) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes, bytes]: ...

@@ -59,7 +59,7 @@ class Decoder:
 
     @property
     def header(self) -> PatchHeader | None:
-        """Header of the patch, None until its 104 bytes were fed."""
+        """Header of the patch, None until all of it was fed."""
         return self._header
 
     @property

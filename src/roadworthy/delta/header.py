@@ -1,4 +1,4 @@
-"""What a patch says about itself in its first 104 bytes (layout: csrc/rw_format.h)."""
+"""What a patch says about itself in its first bytes (layout: csrc/rw_format.h)."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,6 +12,7 @@ from roadworthy.delta.errors import error_of
 __all__ = ["HEADER_SIZE_BYTES", "Architecture", "BackEnd", "PatchHeader", "RamClass", "inspect"]
 
 HEADER_SIZE_BYTES = _codec.HEADER_SIZE
+_IN_PLACE = 2
 
 
 class BackEnd(IntEnum):
@@ -19,6 +20,7 @@ class BackEnd(IntEnum):
 
     STORED = 0
     MIXING = 1
+    FAST = 2
 
 
 class RamClass(IntEnum):
@@ -53,6 +55,8 @@ class PatchHeader:
     step_bytes: target bytes after which a hash is compared.
     patch_length_bytes: the whole patch, header included.
     cover_count: runs of target bytes that come from one place of the base.
+    in_place: whether the target may replace the base where it stands.
+    shift_bytes: by how much the base must then be moved up first.
     """
 
     version: int
@@ -64,13 +68,15 @@ class PatchHeader:
     target_length_bytes: int
     patch_length_bytes: int
     cover_count: int
+    in_place: bool
+    shift_bytes: int
     workspace_bytes: int
     base_sha256: Sha256
     target_sha256: Sha256
 
 
 def inspect(data: Buffer) -> PatchHeader:
-    """Read the header of a patch; `data` may be the whole patch or its first 104 bytes.
+    """Read the header of a patch; `data` may be the whole patch or its first `HEADER_SIZE_BYTES`.
 
     Raises:
         PatchError: `data` is not the start of a patch that this decoder knows.
@@ -79,8 +85,8 @@ def inspect(data: Buffer) -> PatchHeader:
         fields = _codec.header(data)
     except _codec.CodecError as error:
         raise error_of(error.args[0]) from None
-    version, back_end, ram_class, architecture, step_bits, base, target, payload = fields[:8]
-    covers, workspace, base_sha256, target_sha256 = fields[8:]
+    version, back_end, ram_class, architecture, step_bits, flags, shift = fields[:7]
+    base, target, payload, covers, workspace, base_sha256, target_sha256 = fields[7:]
     return PatchHeader(
         version=version,
         back_end=BackEnd(back_end),
@@ -91,6 +97,8 @@ def inspect(data: Buffer) -> PatchHeader:
         target_length_bytes=target,
         patch_length_bytes=HEADER_SIZE_BYTES + payload,
         cover_count=covers,
+        in_place=bool(flags & _IN_PLACE),
+        shift_bytes=shift,
         workspace_bytes=workspace,
         base_sha256=Sha256(base_sha256.hex()),
         target_sha256=Sha256(target_sha256.hex()),

@@ -8,7 +8,7 @@ from typing_extensions import Buffer
 from roadworthy.base.errors import InputError
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import error_of
-from roadworthy.delta.header import Architecture, PatchHeader, RamClass, inspect
+from roadworthy.delta.header import Architecture, BackEnd, PatchHeader, RamClass, inspect
 
 __all__ = ["MakeOptions", "Patch", "make"]
 
@@ -22,14 +22,21 @@ class MakeOptions:
     """How to make a patch.
 
     ram_class: the most memory that the receiving side has.
+    back_end: MIXING makes the smallest patches; FAST ones are about a tenth longer and take a
+        tenth of the time to apply.
     architecture: instruction set; None finds it from the images.
     step_bytes: target bytes between hashes, a power of two from 4 KiB to 16 MiB.
+    region_bytes: size of the one slot in which the target replaces the base in place; the base
+        is moved to its end first, by a multiple of the step size, which should therefore be a
+        multiple of the size of an erase sector. None for a target with a place of its own.
     progress: called now and then with the share that is done, in thousandths.
     """
 
     ram_class: RamClass = RamClass.RAM_4M
+    back_end: BackEnd = BackEnd.MIXING
     architecture: Architecture | None = None
     step_bytes: int = 1 << 16
+    region_bytes: int | None = None
     progress: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
@@ -62,7 +69,7 @@ class Patch:
 def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Patch:
     """Return the patch that turns `base` into `target`.
 
-    The same arguments always give the same patch. A patch is never more than 104 bytes and
+    The same arguments always give the same patch. A patch is never more than its header and
     1/500 longer than the target. The interpreter is free for other threads meanwhile.
 
     Args:
@@ -71,7 +78,7 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
         options: how to make the patch; None takes the defaults.
 
     Raises:
-        PatchError: an image is longer than 1.75 GiB.
+        PatchError: an image is longer than 1.75 GiB or than the region.
         StoreError: there is not enough memory.
     """
     chosen = options or MakeOptions()
@@ -80,9 +87,13 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
         data = _codec.encode(
             base,
             target,
-            chosen.ram_class,
-            architecture,
-            chosen.step_bytes.bit_length() - 1,
+            (
+                chosen.back_end,
+                chosen.ram_class,
+                architecture,
+                chosen.step_bytes.bit_length() - 1,
+                chosen.region_bytes or 0,
+            ),
             chosen.progress,
         )
     except _codec.CodecError as error:

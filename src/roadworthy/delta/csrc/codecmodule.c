@@ -254,8 +254,8 @@ static PyObject *codec_encode(PyObject *Py_UNUSED(module), PyObject *args)
     uint32_t length;
     int status = RW_UNSUPPORTED;
 
-    if (!PyArg_ParseTuple(args, "y*y*bbbO", &base, &target, &job.ram_class, &job.arch,
-                          &job.step_bits, &progress.callable))
+    if (!PyArg_ParseTuple(args, "y*y*(bbbbI)O", &base, &target, &job.backend, &job.ram_class,
+                          &job.arch, &job.step_bits, &job.region_length, &progress.callable))
         return NULL;
     if (base.len < 0x70000000 && target.len < 0x70000000) {
         job.base = base.buf;
@@ -294,15 +294,15 @@ static PyObject *codec_header(PyObject *Py_UNUSED(module), PyObject *args)
         raise_status(status);
         return NULL;
     }
-    return Py_BuildValue("BBBBBIIIIIy#y#", h.version, h.backend, h.ram_class, h.arch, h.step_bits,
-                         h.base_length, h.target_length, h.payload_length, h.cover_count,
+    return Py_BuildValue("BBBBBBIIIIIIy#y#", h.version, h.backend, h.ram_class, h.arch, h.step_bits,
+                         h.flags, h.shift, h.base_length, h.target_length, h.payload_length, h.cover_count,
                          rw_workspace_size(&h), h.base_sha256, (Py_ssize_t)32, h.target_sha256,
                          (Py_ssize_t)32);
 }
 
 static PyMethodDef codec_methods[] = {
     {"encode", codec_encode, METH_VARARGS,
-     "encode(base, target, ram_class, arch, step_bits, progress) -> patch"},
+     "encode(base, target, (back_end, ram_class, arch, step_bits, region), progress) -> patch"},
     {"header", codec_header, METH_VARARGS, "header(patch) -> fields"},
     {NULL, NULL, 0, NULL}};
 

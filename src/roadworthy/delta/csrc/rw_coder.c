@@ -102,7 +102,7 @@ void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash)
 static int32_t dot(const int32_t *weights, const rw_mix *mix)
 {
     int32_t sum = 0;
-    int i;
+    uint32_t i;
 
     for (i = 0; i < RW_INPUTS; i++)
         sum += (weights[i] * mix->input[i]) >> 8;
@@ -115,7 +115,7 @@ static int32_t dot(const int32_t *weights, const rw_mix *mix)
 static void train_weights(int32_t *weights, const rw_mix *mix, int32_t x, int bit)
 {
     int32_t error = (bit ? 65535 : 0) - (int32_t)rw_squash(x);
-    int i;
+    uint32_t i;
 
     for (i = 0; i < RW_INPUTS; i++) {
         int32_t w = weights[i] + ((mix->input[i] * (error >> 2) + (1 << 12)) >> 13);

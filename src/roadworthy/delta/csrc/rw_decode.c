@@ -49,6 +49,8 @@ static int state_in_range(const rw_engine *e)
         return 0;
     if (e->phase == RW_PHASE_COVERS && e->counter > e->header.cover_count)
         return 0;
+    if (e->equal_left > 0 && (e->phase != RW_PHASE_TARGET || e->cover >= e->header.cover_count))
+        return 0;
     return e->position <= e->header.target_length && e->unit_length <= 4 && e->unit_kind < 8
            && e->unit_class < 32 && e->unit_used <= e->unit_length;
 }
@@ -71,6 +73,11 @@ static int covers_in_range(const rw_view *view)
         if (c->base > h->base_length || c->length > h->base_length - c->base)
             return 0;
         if (view->engine->phase > RW_PHASE_SORT && view->by_base[i] >= h->cover_count)
+            return 0;
+        if (i == view->engine->cover && view->engine->equal_left > 0
+            && (view->engine->position < c->target
+                || (uint64_t)view->engine->position - c->target + view->engine->equal_left
+                       > c->length))
             return 0;
         end = c->target + c->length;
     }
@@ -152,7 +159,7 @@ static int check_base(rw_view *view)
     memset(e->line_tag, 0, sizeof e->line_tag);
     rw_engine_reset(view);
     e->phase = RW_PHASE_START;
-    return RW_OK;
+    return e->header.flags & RW_FLAG_IN_PLACE ? RW_MOVE : RW_OK;
 }
 
 static void start_coder(rw_engine *e)
@@ -225,18 +232,23 @@ static int at_step_end(const rw_engine *e)
     return (e->position & mask) == 0 && e->position >> e->header.step_bits != e->steps;
 }
 
-static int make_byte(rw_view *view, uint8_t *out)
+/* Makes at least one byte, and at most `room`. */
+static uint32_t make(rw_view *view, uint8_t *out, uint32_t room)
 {
     rw_engine *e = view->engine;
+    uint32_t made = 1;
 
     if (e->header.backend == RW_BACKEND_STORED) {
         *out = (uint8_t)rw_code_raw(view, 0, 8);
         e->position++;
     } else {
-        *out = rw_step(view, 0);
+        made = rw_copy(view, out, room);
+        if (made == 0) {
+            *out = rw_step(view, 0);
+            made = 1;
+        }
     }
-    rw_sha256_update(&e->sha, out, 1);
-    return e->status < 0 ? e->status : RW_OK;
+    return e->status < 0 ? 0 : made;
 }
 
 /* Moves patch bytes into the buffer; 1 when the next symbol can't starve. */
@@ -269,28 +281,37 @@ static int run(rw_view *view, const uint8_t **in, uint32_t *left, uint8_t *out, 
                uint32_t *made)
 {
     rw_engine *e = view->engine;
+    uint32_t hashed = 0;
     int status = RW_OK;
 
     while (status == RW_OK) {
-        if (e->phase == RW_PHASE_END)
-            return *left > 0 ? fail(e, RW_MALFORMED) : RW_DONE;
-        if (!refill(e, in, left))
-            return RW_NEED_INPUT;
-        if (e->phase == RW_PHASE_HEADER) {
+        if (e->phase == RW_PHASE_END) {
+            status = *left > 0 ? fail(e, RW_MALFORMED) : RW_DONE;
+        } else if (e->phase != RW_PHASE_BASE && !refill(e, in, left)) {
+            status = RW_NEED_INPUT;
+        } else if (e->phase == RW_PHASE_HEADER) {
             status = read_header(e);
             if (status == RW_OK)
                 rw_layout(view, e);
         } else if (e->phase != RW_PHASE_TARGET) {
             status = prepare(view);
+            /* In place the base can't be checked or learned from again after the first byte. */
+            if (status == RW_OK && e->phase == RW_PHASE_TARGET
+                && e->header.flags & RW_FLAG_IN_PLACE)
+                status = RW_STEP;
         } else if (at_step_end(e)) {
+            rw_sha256_update(&e->sha, out + hashed, *made - hashed);
+            hashed = *made;
             status = close_step(view);
         } else if (*made == room) {
-            return RW_OUTPUT_FULL;
+            status = RW_OUTPUT_FULL;
         } else {
-            status = make_byte(view, out + *made);
-            *made += status == RW_OK;
+            *made += make(view, out + *made, room - *made);
+            status = e->status;
         }
     }
+    if (hashed < *made)
+        rw_sha256_update(&e->sha, out + hashed, *made - hashed);
     return status;
 }
 

@@ -51,6 +51,10 @@ static void describe(plan_t *plan, uint8_t backend)
     h->base_length = job->base_length;
     h->target_length = job->target_length;
     h->slot_count = RW_SLOT_LINE;
+    if (job->region_length > 0) {
+        h->flags = RW_FLAG_IN_PLACE;
+        h->shift = (job->region_length - job->base_length) >> job->step_bits << job->step_bits;
+    }
     hash(job->base, job->base_length, h->base_sha256);
     hash(job->target, job->target_length, h->target_sha256);
 }
@@ -74,6 +78,58 @@ static void limit_covers(plan_t *plan, uint32_t most)
                 plan->covers[kept++] = plan->covers[i];
         plan->cover_count = kept;
     }
+}
+
+/* Adds bytes from..to of a cover, to the last cover if they go on from there. */
+static uint32_t append_cover(rw_cover *list, uint32_t count, const rw_cover *c, uint32_t from,
+                             uint32_t to)
+{
+    rw_cover *last = list + count - 1;
+
+    if (from == 0 && count > 0 && last->target + last->length == c->target
+        && last->base + last->length == c->base) {
+        last->length += to;
+        return count;
+    }
+    list[count].target = c->target + from;
+    list[count].base = c->base + from;
+    list[count].length = to - from;
+    return count + 1;
+}
+
+/* In place: leaves out what the target has overwritten by then. A step that a cover crosses
+ * cuts it only where bytes are missing. */
+static int cut_covers(plan_t *plan)
+{
+    const rw_header *h = &plan->header;
+    uint64_t step = (uint64_t)1 << h->step_bits;
+    rw_cover *kept = malloc(sizeof(rw_cover) * (plan->cover_count + h->target_length / step + 1));
+    uint32_t count = 0, i;
+
+    if (kept == 0)
+        return RW_NO_MEMORY;
+    for (i = 0; i < plan->cover_count; i++) {
+        rw_cover c = plan->covers[i];
+
+        while (c.length > 0) {
+            uint64_t end = (c.target / step + 1) * step,
+                     gone = end < h->target_length ? end : h->target_length;
+            uint32_t here = end - c.target < c.length ? (uint32_t)(end - c.target) : c.length,
+                     lost = gone > h->shift + (uint64_t)c.base
+                                ? (uint32_t)(gone - h->shift - c.base)
+                                : 0;
+
+            if (lost < here)
+                count = append_cover(kept, count, &c, lost, here);
+            c.target += here;
+            c.base += here;
+            c.length -= here;
+        }
+    }
+    free(plan->covers);
+    plan->covers = kept;
+    plan->cover_count = count;
+    return RW_OK;
 }
 
 /* Shares the memory of the class among covers, memo, history and model slots. */
@@ -113,25 +169,36 @@ static int report(const plan_t *plan, uint32_t position)
     return RW_CALLBACK;
 }
 
+static void close_step(rw_view *view, const rw_encode_job *job)
+{
+    rw_engine *e = view->engine;
+    uint32_t start = e->position == 0 ? 0 : (e->position - 1) >> job->step_bits << job->step_bits;
+
+    rw_sha256_update(&e->sha, job->target + start, e->position - start);
+    rw_code_hash(view);
+}
+
 static int code_target(rw_view *view, const plan_t *plan)
 {
     const rw_encode_job *job = plan->job;
     rw_engine *e = view->engine;
     uint32_t mask = (1u << job->step_bits) - 1, i;
 
-    for (i = 0; i < job->target_length; i++) {
+    e->phase = RW_PHASE_TARGET;
+    for (i = 0; i < job->target_length; i = e->position) {
         if (i > 0 && (i & mask) == 0) {
-            rw_code_hash(view);
+            close_step(view, job);
             if (report(plan, i) != RW_OK)
                 return RW_CALLBACK;
         }
-        if (e->header.backend == RW_BACKEND_STORED)
+        if (e->header.backend == RW_BACKEND_STORED) {
             rw_code_raw(view, job->target[i], 8);
-        else
+            e->position++;
+        } else if (rw_copy(view, 0, UINT32_MAX) == 0) {
             rw_step(view, job->target[i]);
-        rw_sha256_update(&e->sha, job->target + i, 1);
+        }
     }
-    rw_code_hash(view);
+    close_step(view, job);
     return view->sink->failed ? RW_NO_MEMORY : RW_OK;
 }
 
@@ -156,6 +223,8 @@ static int code_all(const plan_t *plan, rw_engine *engine, rw_sink *sink)
     engine->header = plan->header;
     view.source = &source;
     view.sink = sink;
+    view.base = plan->job->base;
+    view.target = plan->job->target;
     rw_layout(&view, engine);
     rw_engine_reset(&view);
     rw_sha256_init(&engine->sha);
@@ -294,8 +363,9 @@ static int code_best(plan_t *plan, uint8_t **patch, uint32_t *length)
     uint8_t *other;
     int status = make_patch(plan, patch, length);
 
-    if (status == RW_OK && base > 0 && base <= PRIME_MAX) {
-        plan->header.flags = RW_FLAG_PRIMED;
+    if (status == RW_OK && plan->header.backend == RW_BACKEND_MIXING && base > 0
+        && base <= PRIME_MAX) {
+        plan->header.flags |= RW_FLAG_PRIMED;
         status = make_patch(plan, &other, &other_length);
         if (status == RW_OK)
             keep_shorter(patch, length, other, other_length);
@@ -313,9 +383,11 @@ static int encode(plan_t *plan, uint8_t **patch, uint32_t *length)
 {
     int status;
 
-    describe(plan, RW_BACKEND_MIXING);
+    describe(plan, plan->job->backend);
     plan->parameters.header = plan->header;
     status = plan_all(plan);
+    if (status == RW_OK && plan->job->region_length > 0)
+        status = cut_covers(plan);
     if (status == RW_OK) {
         size_tables(plan);
         plan->done = 400;
@@ -338,9 +410,12 @@ int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
     int status;
 
     *patch = 0;
+    if (job->region_length > 0
+        && (job->region_length < job->base_length || job->region_length < job->target_length))
+        return RW_UNSUPPORTED;
     if (job->base_length > IMAGE_MAX || job->target_length > IMAGE_MAX
         || job->ram_class >= RW_RAM_CLASSES
-        || (job->arch > RW_ARCH_LAST && job->arch != RW_ARCH_AUTO))
+        || job->backend > RW_BACKEND_FAST || (job->arch > RW_ARCH_LAST && job->arch != RW_ARCH_AUTO))
         return RW_UNSUPPORTED;
     plan = calloc(1, sizeof *plan);
     if (plan == 0)

@@ -9,14 +9,15 @@
 typedef struct {
     const uint8_t *base, *target;
     uint32_t base_length, target_length;
-    uint8_t ram_class, arch, step_bits;
+    uint8_t ram_class, arch, step_bits, backend;
+    uint32_t region_length; /* where the target replaces the base in place, else 0 */
     /* Called now and then with the share done, 0..1000; not 0 stops the work. May be 0. */
     int (*progress)(void *user, uint32_t permille);
     void *user;
 } rw_encode_job;
 
 /* Fills *patch (malloc, for the caller to free) and *length. Returns RW_OK, RW_NO_MEMORY,
- * RW_UNSUPPORTED (images too large) or RW_CALLBACK (stopped). */
+ * RW_UNSUPPORTED (images too large, or too large for the region) or RW_CALLBACK (stopped). */
 int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length);
 
 #endif

@@ -61,7 +61,7 @@ void rw_engine_reset(rw_view *view)
     for (i = 0; i < h->slot_count; i++)
         view->slots[i] = 1u << 31;
     for (i = 0; i < RW_WEIGHT_SETS * RW_INPUTS; i++)
-        view->weights[i] = (1 << 16) * 3 / 20;
+        view->weights[i] = h->backend == RW_BACKEND_FAST ? (1 << 16) * 2 / 5 : (1 << 16) * 3 / 20;
     for (i = 0; h->memo_bits > 0 && i < 1u << h->memo_bits; i++)
         view->memo[i].key = view->memo[i].value = 0xffffffffu;
     for (i = 0; h->index_bits > 0 && i < 1u << h->index_bits; i++)
@@ -89,9 +89,20 @@ static const uint8_t *line_of(rw_view *view, uint32_t offset)
     return e->line[i];
 }
 
+uint32_t rw_floor(const rw_engine *e)
+{
+    uint64_t end = (((uint64_t)e->position >> e->header.step_bits) + 1) << e->header.step_bits;
+
+    if (!(e->header.flags & RW_FLAG_IN_PLACE) || e->phase < RW_PHASE_TARGET)
+        return 0;
+    if (end > e->header.target_length)
+        end = e->header.target_length;
+    return end > e->header.shift ? (uint32_t)(end - e->header.shift) : 0;
+}
+
 uint8_t rw_base_byte(rw_view *view, uint32_t offset)
 {
-    if (offset >= view->engine->header.base_length)
+    if (offset >= view->engine->header.base_length || offset < rw_floor(view->engine))
         return 0;
     return line_of(view, offset)[offset % RW_LINE_SIZE];
 }
@@ -101,7 +112,7 @@ uint32_t rw_base_word(rw_view *view, uint32_t offset, uint32_t bytes)
     uint32_t word = 0, i;
 
     if (offset % RW_LINE_SIZE + bytes <= RW_LINE_SIZE && offset < view->engine->header.base_length
-        && view->engine->header.base_length - offset >= bytes) {
+        && view->engine->header.base_length - offset >= bytes && offset >= rw_floor(view->engine)) {
         const uint8_t *p = line_of(view, offset) + offset % RW_LINE_SIZE;
 
         for (i = bytes; i-- > 0;)

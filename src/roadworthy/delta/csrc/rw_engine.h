@@ -27,6 +27,7 @@
 #define RW_LINES 4
 #define RW_HASH_BYTES 8 /* of the running hash, after every step */
 #define RW_SEGMENTS 8
+#define RW_EQUAL_MIN 32u /* covers from this length on may be equal as a whole */
 
 typedef struct {
     uint32_t target, base, length;
@@ -81,7 +82,11 @@ typedef struct {
     uint32_t miss_distance, miss_distance_last;
     uint32_t difference; /* last differences new - predicted, newest lowest byte */
     uint32_t order[2];   /* last eight target bytes, newest lowest byte of order[0] */
-    uint32_t match_position, match_length, match_hits;
+    uint32_t match_position, match_length;
+    /* bytes that were settled together */
+    uint32_t equal_left;                            /* equal to the base, up to the cover's end */
+    uint32_t equal_history;                         /* whether the last covers were equal */
+    uint32_t group_left, group_right, group_misses; /* as predicted, or not all of them */
     /* a predicted instruction or pointer */
     uint8_t unit_bytes[4]; /* as the walk takes them: moved, or as in the base */
     uint8_t unit_moved[4], unit_old[4], unit_new[4];
@@ -124,6 +129,7 @@ typedef struct {
     const rw_source *source;
     rw_sink *sink;
     int training; /* decisions are learned from, and not coded */
+    const uint8_t *base, *target; /* with a sink: both whole images */
 } rw_view;
 
 uint64_t rw_layout_size(const rw_header *header);
@@ -132,7 +138,9 @@ void rw_layout(rw_view *view, rw_engine *engine);
 /* Sets models, contexts and caches to their start. */
 void rw_engine_reset(rw_view *view);
 
-/* Base bytes: 0 outside the image. */
+/* In place, base bytes below this offset are gone before the current step is written. */
+uint32_t rw_floor(const rw_engine *engine);
+/* Base bytes: 0 outside the image and below the floor. */
 uint8_t rw_base_byte(rw_view *view, uint32_t offset);
 uint32_t rw_base_word(rw_view *view, uint32_t offset, uint32_t bytes);
 
@@ -156,6 +164,9 @@ void rw_code_parameters(rw_view *view);
 int rw_code_cover(rw_view *view);
 void rw_sort_covers(rw_view *view);
 uint8_t rw_step(rw_view *view, uint8_t byte);
+/* After rw_step: takes up to `room` bytes, not beyond the step, that are settled as equal to
+ * the base; puts them into `out` unless that is 0. Returns how many, 0 when rw_step is next. */
+uint32_t rw_copy(rw_view *view, uint8_t *out, uint32_t room);
 /* Lets the models learn from the base byte at `offset`; called in order, before rw_step. */
 void rw_prime(rw_view *view, uint32_t offset);
 /* Codes the running hash; returns 0 when it is not that of the target so far. */

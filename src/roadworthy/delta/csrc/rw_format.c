@@ -38,7 +38,7 @@ static int checksum_matches(const uint8_t *bytes)
 
 static int in_range(const rw_header *h)
 {
-    if (h->step_bits < 12 || h->step_bits > 24 || (h->flags & ~RW_FLAG_PRIMED) != 0)
+    if (h->step_bits < 12 || h->step_bits > 24 || h->flags > 3)
         return 0;
     if (h->memo_bits > 20 || h->window_bits > 22 || h->index_bits > 20)
         return 0;
@@ -47,6 +47,8 @@ static int in_range(const rw_header *h)
     if (h->cover_count > (1u << 20) || h->slot_count < RW_SLOT_LINE || h->slot_count > (1u << 20))
         return 0;
     if (h->payload_length > UINT32_MAX - RW_HEADER_SIZE)
+        return 0;
+    if (h->shift > UINT32_MAX - h->base_length || (h->shift > 0 && !(h->flags & RW_FLAG_IN_PLACE)))
         return 0;
     return rw_workspace_size(h) <= rw_class_size(h->ram_class);
 }
@@ -69,9 +71,10 @@ int rw_header_read(rw_header *h, const uint8_t bytes[RW_HEADER_SIZE])
     h->payload_length = get32(bytes + 24);
     h->cover_count = get32(bytes + 28);
     h->slot_count = get32(bytes + 32);
-    memcpy(h->base_sha256, bytes + 36, 32);
-    memcpy(h->target_sha256, bytes + 68, 32);
-    if (h->version != RW_FORMAT_VERSION || h->backend > RW_BACKEND_MIXING
+    h->shift = get32(bytes + 36);
+    memcpy(h->base_sha256, bytes + 40, 32);
+    memcpy(h->target_sha256, bytes + 72, 32);
+    if (h->version != RW_FORMAT_VERSION || h->backend > RW_BACKEND_FAST
         || h->ram_class >= RW_RAM_CLASSES || h->arch > RW_ARCH_LAST)
         return RW_UNSUPPORTED;
     return in_range(h) ? RW_OK : RW_MALFORMED;
@@ -98,8 +101,9 @@ void rw_header_write(const rw_header *h, uint8_t bytes[RW_HEADER_SIZE])
     put32(bytes + 24, h->payload_length);
     put32(bytes + 28, h->cover_count);
     put32(bytes + 32, h->slot_count);
-    memcpy(bytes + 36, h->base_sha256, 32);
-    memcpy(bytes + 68, h->target_sha256, 32);
+    put32(bytes + 36, h->shift);
+    memcpy(bytes + 40, h->base_sha256, 32);
+    memcpy(bytes + 72, h->target_sha256, 32);
     rw_sha256_init(&sha);
     rw_sha256_update(&sha, bytes, RW_HEADER_SIZE - 4);
     rw_sha256_digest(&sha, digest);

@@ -3,6 +3,7 @@
 
 #include "rw_engine.h"
 #include "rw_predict.h"
+#include "rw_refs.h"
 
 /* What the contexts of one byte are made from. */
 typedef struct {
@@ -43,6 +44,27 @@ static void expect(rw_view *view, rw_scene *s)
     s->confidence = length < 16 ? 1 + length / 4 : length < 32 ? 5 : length < 64 ? 6 : 7;
 }
 
+/* A long cover may be equal to the base as a whole. */
+static void open_cover(rw_view *view, const rw_cover *c)
+{
+    rw_engine *e = view->engine;
+    uint32_t size = rw_log2(c->length), last = e->equal_history & 7;
+    rw_mix mix = {0};
+    int equal = 0;
+
+    e->next_unit = e->unit_length = e->unit_used = e->group_left = 0;
+    if (c->length < RW_EQUAL_MIN)
+        return;
+    if (view->sink != 0)
+        equal = memcmp(view->base + c->base, view->target + c->target, c->length) == 0;
+    rw_mix_add(view, &mix, rw_hash(0x30, size));
+    rw_mix_add(view, &mix, rw_hash(0x31, last));
+    rw_mix_add(view, &mix, rw_hash(0x32, size << 8 | last));
+    equal = rw_mix_code(view, &mix, 252, 253, equal);
+    e->equal_history = e->equal_history << 1 | (uint32_t)equal;
+    e->equal_left = equal ? c->length : 0;
+}
+
 static void look(rw_view *view, rw_scene *s)
 {
     rw_engine *e = view->engine;
@@ -69,8 +91,10 @@ static void look(rw_view *view, rw_scene *s)
     s->around = rw_base_word(view, s->base + 1, 2) << 8 | rw_base_byte(view, s->base - 1);
     s->predicted = s->old = s->other = rw_base_byte(view, s->base);
     if (s->start == 0)
-        e->next_unit = e->unit_length = 0;
-    if (e->unit_used >= e->unit_length)
+        open_cover(view, c);
+    if (e->equal_left > 0)
+        return;
+    if (e->unit_used >= e->unit_length && e->group_left == 0)
         rw_predict(view, s->base, c->base + c->length);
     if (e->unit_used < e->unit_length) {
         s->predicted = e->unit_bytes[e->unit_used];
@@ -86,37 +110,55 @@ static uint32_t bucket(uint32_t n)
     return n < 4 ? n : n < 256 ? 2 * rw_log2(n) + (n >> (rw_log2(n) - 1) & 1) : 17;
 }
 
-static int code_flag(rw_view *view, const rw_scene *s, int hit)
+/* The contexts of code_flag; the fast back end takes the first three. */
+static void flag_contexts(rw_view *view, rw_mix *mix, const rw_scene *s, uint32_t kind,
+                          uint32_t agree)
+{
+    rw_engine *e = view->engine;
+    uint32_t p = s->predicted, f = e->flags;
+
+    rw_mix_add(view, mix, rw_hash(0x10, kind << 8 | (f & 255)));
+    rw_mix_add(view, mix, rw_hash(0x18, agree << 8 | kind | (f & 3) << 16));
+    rw_mix_add(
+        view, mix,
+        rw_hash(0x1a + 256 * e->unit_class,
+                kind << 8 | (f & 15) << 4 | (uint32_t)(e->trust[e->unit_class & 31] + 16) >> 2));
+    if (e->header.backend == RW_BACKEND_FAST)
+        return;
+    rw_mix_add(view, mix, rw_hash(0x11 + 16 * s->lane + 64 * (f & 15), s->word));
+    rw_mix_add(view, mix,
+               rw_hash(0x12 + (e->order[0] & 0xff00),
+                       p << 16 | (s->around & 0xff00) | (e->order[0] & 255)));
+    rw_mix_add(view, mix, rw_hash(0x13, p << 16 | (e->order[0] & 0xffff)));
+    rw_mix_add(
+        view, mix,
+        rw_hash(0x14, bucket(e->miss_distance) << 16 | bucket(e->miss_distance_last) << 8 | kind));
+    rw_mix_add(view, mix, rw_hash(0x15 + (f & 3), s->around ^ p << 24));
+    rw_mix_add(view, mix, rw_hash(0x16, e->difference << 16 | p << 8 | kind));
+    rw_mix_add(view, mix, rw_hash(0x17, bucket(s->start) << 8 | kind | (f & 3) << 16));
+    rw_mix_add(view, mix, rw_hash(0x19, f & 0xffff));
+}
+
+/* Whether a byte, or the group that it begins, is as predicted. */
+static int code_flag(rw_view *view, const rw_scene *s, int group, int hit)
 {
     rw_engine *e = view->engine;
     rw_mix mix = {0};
-    uint32_t p = s->predicted, kind = s->kind << 3 | (s->other != p) << 2 | s->lane, f = e->flags;
+    uint32_t f = e->flags, p = s->predicted,
+             kind = (uint32_t)group << 7 | s->kind << 3 | (s->other != p) << 2 | s->lane;
     uint32_t agree = s->expected == 256 ? 0 : s->expected == p ? s->confidence : 8 + s->confidence;
 
-    rw_mix_add(view, &mix, rw_hash(0x10, kind << 8 | (f & 255)));
-    rw_mix_add(view, &mix, rw_hash(0x11 + 16 * s->lane + 64 * (f & 15), s->word));
-    rw_mix_add(view, &mix,
-               rw_hash(0x12 + (e->order[0] & 0xff00),
-                       p << 16 | (s->around & 0xff00) | (e->order[0] & 255)));
-    rw_mix_add(view, &mix, rw_hash(0x13, p << 16 | (e->order[0] & 0xffff)));
-    rw_mix_add(
-        view, &mix,
-        rw_hash(0x14, bucket(e->miss_distance) << 16 | bucket(e->miss_distance_last) << 8 | kind));
-    rw_mix_add(view, &mix, rw_hash(0x15 + (f & 3), s->around ^ p << 24));
-    rw_mix_add(view, &mix, rw_hash(0x16, e->difference << 16 | p << 8 | kind));
-    rw_mix_add(view, &mix, rw_hash(0x17, bucket(s->start) << 8 | kind | (f & 3) << 16));
-    rw_mix_add(view, &mix, rw_hash(0x18, agree << 8 | kind | (f & 3) << 16));
-    rw_mix_add(view, &mix, rw_hash(0x19, f & 0xffff));
-    rw_mix_add(
-        view, &mix,
-        rw_hash(0x1a + 256 * e->unit_class,
-                kind << 8 | (f & 15) << 4 | (uint32_t)(e->trust[e->unit_class & 31] + 16) >> 2));
+    flag_contexts(view, &mix, s, kind, agree);
     agree = agree == 0 ? 0 : agree < 8 ? 16 : 32;
-    return rw_mix_code(view, &mix, s->kind << 3 | s->lane << 1 | (f & 1), 64 + agree + (f & 15),
-                       hit);
+    hit = rw_mix_code(view, &mix,
+                      group ? 112 + (s->kind << 1 | (f & 1)) : s->kind << 3 | s->lane << 1 | (f & 1),
+                      64 + agree + (f & 15), hit);
+    e->flags = f << 1 | (uint32_t)hit;
+    return hit;
 }
 
-/* What a byte that is not as predicted may depend on. Returns the number of contexts. */
+/* What a byte that is not as predicted may depend on; the fast back end takes the first five.
+ * Returns the number of contexts. */
 static uint32_t literal_contexts(const rw_engine *e, const rw_scene *s, uint32_t *context)
 {
     uint32_t p = s->predicted, o = e->order[0], guess = (p + (e->difference & 255)) & 255;
@@ -124,15 +166,17 @@ static uint32_t literal_contexts(const rw_engine *e, const rw_scene *s, uint32_t
     uint32_t within = o & ((1u << 8 * s->lane) - 1), n = 0;
 
     context[n++] = rw_hash(0x20 + kind, p);
-    context[n++] = rw_hash(0x21 + (s->lane << 8) + within * 4096,
-                           covered ? s->word : e->order[1] & 0xff);
     context[n++] = rw_hash(0x22 + covered, o & 0xff);
     context[n++] = rw_hash(0x23, o & 0xffff);
+    context[n++] = rw_hash(0x28, s->expected << 8 | s->confidence);
+    context[n++] = rw_hash(0x21 + (s->lane << 8) + within * 4096,
+                           covered ? s->word : e->order[1] & 0xff);
+    if (e->header.backend == RW_BACKEND_FAST)
+        return n;
     context[n++] = rw_hash(0x24, o & 0xffffff);
     context[n++] = rw_hash(0x25, o);
     context[n++] = rw_hash(0x26 + (e->order[1] & 0xffff), o);
     context[n++] = rw_hash(0x27, covered ? guess << 8 | kind : o & 0xff00);
-    context[n++] = rw_hash(0x28, s->expected << 8 | s->confidence);
     context[n++] = rw_hash(0x29 + s->lane, o >> 24);
     context[n++] = rw_hash(0x2a, p << 8 | (o & 0xff));
     context[n++] = rw_hash(0x2b, s->lane << 16 | (o & 0xff00ff00));
@@ -206,7 +250,6 @@ static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
     rw_engine *e = view->engine;
 
     if (s->covered) {
-        e->flags = e->flags << 1 | (uint32_t)hit;
         if (hit) {
             e->miss_distance++;
         } else {
@@ -227,14 +270,115 @@ static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
     follow(view, byte, e->header.base_length + e->position);
 }
 
+/* Bytes that are predicted together: one instruction or word, within the cover and the step. */
+static uint32_t group_length(const rw_view *view, const rw_scene *s)
+{
+    const rw_engine *e = view->engine;
+    const rw_cover *c = view->covers + e->cover;
+    uint32_t length = e->unit_length - e->unit_used, left = c->length - s->start, step;
+
+    if (length == 0) {
+        step = rw_instruction_step(e->header.arch);
+        step = e->next_unit > s->base ? e->next_unit - s->base : step - s->base % step;
+        length = 4 - (s->base & 3);
+        length = length < step ? length : step;
+    }
+    step = (1u << e->header.step_bits) - (e->position & ((1u << e->header.step_bits) - 1));
+    length = length < left ? length : left;
+    return length < step ? length : step;
+}
+
+/* Encoder: whether the group will be as predicted. */
+static int group_is_right(rw_view *view, const rw_scene *s, uint32_t length)
+{
+    const rw_engine *e = view->engine;
+    const uint8_t *is = view->target + e->position;
+    uint32_t i;
+
+    if (e->unit_used < e->unit_length)
+        return memcmp(is, e->unit_bytes + e->unit_used, length) == 0;
+    for (i = 0; i < length; i++)
+        if (rw_base_byte(view, s->base + i) != is[i])
+            return 0;
+    return 1;
+}
+
+/* Whether the byte is as predicted: first one decision for its group, then one for each byte
+ * of a group that is not, but for a last one that must be wrong because no other was. */
+static int code_hit(rw_view *view, const rw_scene *s, int hit)
+{
+    rw_engine *e = view->engine;
+    int right;
+
+    if (e->group_left == 0) {
+        e->group_left = group_length(view, s);
+        e->group_right = 0;
+        e->group_misses = e->group_left == 1;
+        if (e->group_left > 1) {
+            right = view->sink != 0 && group_is_right(view, s, e->group_left);
+            e->group_right = (uint32_t)code_flag(view, s, 1, right);
+        }
+    }
+    e->group_left--;
+    if (e->group_right)
+        return 1;
+    if (e->group_left == 0 && e->group_misses == 0)
+        return 0;
+    hit = code_flag(view, s, 0, hit);
+    e->group_misses += (uint32_t)!hit;
+    return hit;
+}
+
+/* Keeps what the contexts know of a byte that was settled as equal. */
+static void pass(rw_view *view, const uint8_t *bytes, uint32_t length)
+{
+    rw_engine *e = view->engine;
+    uint32_t mask = (1u << e->header.window_bits) - 1, i = length > mask ? length - mask : 0;
+
+    for (; e->header.window_bits > 0 && i < length; i++)
+        view->window[(e->position + i) & mask] = bytes[i];
+    for (i = length > 8 ? length - 8 : 0; i < length; i++)
+        shift_in(e, bytes[i]);
+    e->miss_distance += length;
+    e->match_length = 0;
+    e->position += length;
+    e->equal_left -= length;
+}
+
+uint32_t rw_copy(rw_view *view, uint8_t *out, uint32_t room)
+{
+    rw_engine *e = view->engine;
+    uint32_t step = 1u << e->header.step_bits, length = step - (e->position & (step - 1));
+    const rw_cover *c = view->covers + e->cover;
+
+    length = length < e->equal_left ? length : e->equal_left;
+    length = length < room ? length : room;
+    if (length == 0)
+        return 0;
+    if (out == 0) {
+        pass(view, view->target + e->position, length);
+    } else {
+        if (view->source->read_base(view->source->user, c->base + (e->position - c->target), out,
+                                    length) != 0)
+            e->status = RW_CALLBACK;
+        pass(view, out, length);
+    }
+    return length;
+}
+
 uint8_t rw_step(rw_view *view, uint8_t byte)
 {
     rw_scene scene;
     int hit = 0;
 
     look(view, &scene);
+    if (view->engine->equal_left > 0) {
+        byte = (uint8_t)scene.predicted;
+        pass(view, &byte, 1);
+        return byte;
+    }
     if (scene.covered)
-        hit = code_flag(view, &scene, byte == scene.predicted);
+        hit = code_hit(view, &scene, byte == scene.predicted);
     if (hit)
         byte = (uint8_t)scene.predicted;
     else

@@ -18,8 +18,6 @@ from pathlib import Path
 from roadworthy import delta
 
 SOURCES = Path(delta.__file__).parent / "csrc"
-ENCODER_ONLY = {"codecmodule", "rw_analyse", "rw_encode", "rw_match", "rw_segments", "rw_sink"}
-ENCODER_ONLY |= {"rw_sort"}
 ALLOWED = {"memcpy", "memmove", "memset", "memcmp"}
 RUNTIME = re.compile(r"__aeabi_\w+|__gnu_thumb1_\w+|__clzsi2")
 
@@ -32,9 +30,7 @@ def run(*command: str) -> str:
 def compile_all(folder: Path, cpu: str) -> list[Path]:
     """Compile the decoder's sources; one object file each."""
     objects = []
-    for source in sorted(SOURCES.glob("*.c")):
-        if source.stem in ENCODER_ONLY:
-            continue
+    for source in sorted(SOURCES.glob("rw_*.c")):
         out = folder / f"{source.stem}.o"
         flags = ["-Os", "-std=c99", "-Wall", "-Wextra", "-Werror", "-ffreestanding"]
         flags += ["-mthumb", f"-mcpu={cpu}", "-DRW_DECODER_ONLY", "-fstack-usage"]

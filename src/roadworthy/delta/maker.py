@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from mmap import MADV_DONTNEED, mmap
 
 from typing_extensions import Buffer
 
@@ -15,6 +17,9 @@ __all__ = ["MakeOptions", "Patch", "make"]
 _AUTO = 255
 _STEP_BYTES_MIN = 1 << 12
 _STEP_BYTES_MAX = 1 << 24
+_STEP_BYTES = 1 << 16
+_STEP_BYTES_LARGE = 1 << 20
+_STEPS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,8 @@ class MakeOptions:
     back_end: MIXING makes the smallest patches; FAST ones are about a tenth longer and take a
         tenth of the time to apply.
     architecture: instruction set; None finds it from the images.
-    step_bytes: target bytes between hashes, a power of two from 4 KiB to 16 MiB.
+    step_bytes: target bytes between hashes, a power of two from 4 KiB to 16 MiB; None takes
+        64 KiB, and more for large images that are not replaced in place.
     region_bytes: size of the one slot in which the target replaces the base in place; the base
         is moved to its end first, by a multiple of the step size, which should therefore be a
         multiple of the size of an erase sector. None for a target with a place of its own.
@@ -35,7 +41,7 @@ class MakeOptions:
     ram_class: RamClass = RamClass.RAM_4M
     back_end: BackEnd = BackEnd.MIXING
     architecture: Architecture | None = None
-    step_bytes: int = 1 << 16
+    step_bytes: int | None = None
     region_bytes: int | None = None
     progress: Callable[[int], None] | None = None
 
@@ -45,8 +51,8 @@ class MakeOptions:
         Raises:
             InputError: the step size is not a power of two from 4 KiB to 16 MiB.
         """
-        power_of_two = self.step_bytes & (self.step_bytes - 1) == 0
-        if not (power_of_two and _STEP_BYTES_MIN <= self.step_bytes <= _STEP_BYTES_MAX):
+        size = _STEP_BYTES if self.step_bytes is None else self.step_bytes
+        if size & (size - 1) != 0 or not _STEP_BYTES_MIN <= size <= _STEP_BYTES_MAX:
             raise InputError(
                 "is not a step size",
                 value="step_bytes",
@@ -69,6 +75,10 @@ class Patch:
 def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Patch:
     """Return the patch that turns `base` into `target`.
 
+    Up to 64 MiB the work takes about ten times the base in memory; above, what is equal is left
+    out first and the rest is matched in parts, within 400 MB beside the images. Images that are
+    read-only mapped files are let go of as the work goes on, so they hardly count.
+
     The same arguments always give the same patch. A patch is never more than its header and
     1/500 longer than the target. The interpreter is free for other threads meanwhile.
 
@@ -82,6 +92,9 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
         StoreError: there is not enough memory.
     """
     chosen = options or MakeOptions()
+    told = chosen.progress
+    if any(_is_mapped_file(image) for image in (base, target)):
+        told = partial(_forget_pages, (base, target), told)
     architecture = _AUTO if chosen.architecture is None else chosen.architecture
     try:
         data = _codec.encode(
@@ -91,11 +104,36 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
                 chosen.back_end,
                 chosen.ram_class,
                 architecture,
-                chosen.step_bytes.bit_length() - 1,
+                _step_bytes(chosen, memoryview(target).nbytes).bit_length() - 1,
                 chosen.region_bytes or 0,
             ),
-            chosen.progress,
+            told,
         )
     except _codec.CodecError as error:
         raise error_of(error.args[0]) from None
     return Patch(data, inspect(data))
+
+
+def _step_bytes(options: MakeOptions, target_bytes: int) -> int:
+    if options.step_bytes is not None:
+        return options.step_bytes
+    if options.region_bytes is not None:
+        return _STEP_BYTES
+    share = 1 << (target_bytes // _STEPS).bit_length()
+    return min(max(share, _STEP_BYTES), _STEP_BYTES_LARGE)
+
+
+def _is_mapped_file(image: Buffer) -> bool:
+    """Whether pages of the image may be dropped, because the file still has them."""
+    return isinstance(image, mmap) and memoryview(image).readonly
+
+
+def _forget_pages(
+    images: tuple[Buffer, ...], told: Callable[[int], None] | None, permille: int
+) -> None:
+    """Drop what was read of mapped files, and pass the progress on."""
+    for image in images:
+        if isinstance(image, mmap) and _is_mapped_file(image):
+            image.madvise(MADV_DONTNEED)
+    if told is not None:
+        told(permille)

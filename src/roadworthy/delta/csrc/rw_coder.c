@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "rw_engine.h"
+#ifndef RW_DECODER_ONLY
 #include "rw_sink.h"
+#endif
 
 #define P_HALF (1u << 31)
 #define COUNT_MAX 24

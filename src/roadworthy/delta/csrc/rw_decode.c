@@ -211,11 +211,10 @@ static int close_step(rw_view *view)
     rw_engine *e = view->engine;
     uint8_t digest[32];
 
-    if (!rw_code_hash(view))
-        return fail(e, RW_MISMATCH);
-    e->steps++;
-    if (e->position < e->header.target_length)
-        return RW_STEP;
+    if (e->position < e->header.target_length) {
+        e->steps++;
+        return rw_code_hash(view) ? RW_STEP : fail(e, RW_MISMATCH);
+    }
     rw_sha256_digest(&e->sha, digest);
     if (memcmp(digest, e->header.target_sha256, 32) != 0)
         return fail(e, RW_MISMATCH);

@@ -1,9 +1,7 @@
 /* The decoder, for a bootloader or any other program. C99, no malloc, no I/O of its own.
  *
- * Files it needs: rw_decode.c rw_format.c rw_engine.c rw_walk.c rw_coder.c rw_math.c rw_cover.c
- * rw_map.c rw_parameters.c rw_predict.c rw_pairs.c rw_refs.c rw_ref_*.c rw_sha256.c, built with
- * RW_DECODER_ONLY, which leaves the encoder out. From the C library it needs memcpy, memmove,
- * memset and memcmp.
+ * It needs the files rw_*.c of this folder, built with RW_DECODER_ONLY, which leaves out the calls
+ * to the encoder in encoder/. From the C library it needs memcpy, memmove, memset and memcmp.
  *
  * Two ways to drive it:
  *   rw_decoder_run   push: give patch bytes, take target bytes, stop anywhere;

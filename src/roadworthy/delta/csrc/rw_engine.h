@@ -27,6 +27,7 @@
 #define RW_LINES 4
 #define RW_HASH_BYTES 8 /* of the running hash, after every step */
 #define RW_SEGMENTS 8
+#define RW_SURE 5u /* confidence from which an expected byte gets a decision of its own */
 #define RW_EQUAL_MIN 32u /* covers from this length on may be equal as a whole */
 
 typedef struct {

@@ -27,8 +27,8 @@
  *
  * Rules a decoder keeps:
  *   - nothing is written before the SHA-256 of the whole base was compared;
- *   - after every step (and at the end) eight bytes of the running SHA-256 of the target are
- *     compared, so a flaw is found before the step is journalled;
+ *   - after every step eight bytes of the running SHA-256 of the target are compared, so a flaw
+ *     is found before the step is journalled, and at the end the whole of it;
  *   - memory is the given workspace and nothing else; work per target byte is bounded;
  *   - in place, no step reads base bytes that this step or an earlier one has overwritten: they
  *     count as 0. So a step can be made again after a power cut;

@@ -145,7 +145,7 @@ static int code_flag(rw_view *view, const rw_scene *s, int group, int hit)
     rw_engine *e = view->engine;
     rw_mix mix = {0};
     uint32_t f = e->flags, p = s->predicted,
-             kind = (uint32_t)group << 7 | s->kind << 3 | (s->other != p) << 2 | s->lane;
+             kind = (uint32_t)group << 7 | (uint32_t)!s->covered << 6 | s->kind << 3 | (s->other != p) << 2 | s->lane;
     uint32_t agree = s->expected == 256 ? 0 : s->expected == p ? s->confidence : 8 + s->confidence;
 
     flag_contexts(view, &mix, s, kind, agree);
@@ -379,6 +379,11 @@ uint8_t rw_step(rw_view *view, uint8_t byte)
     }
     if (scene.covered)
         hit = code_hit(view, &scene, byte == scene.predicted);
+    else if (scene.confidence >= RW_SURE) {
+        scene.predicted = scene.expected;
+        hit = code_flag(view, &scene, 0, byte == scene.expected);
+        scene.predicted = hit ? scene.expected : 256;
+    }
     if (hit)
         byte = (uint8_t)scene.predicted;
     else

@@ -3,22 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rw_analyse.h"
-#include "rw_map.h"
-#include "rw_match.h"
+#include "rw_plan.h"
 #include "rw_sink.h"
 
+#define REPORT_BYTES (1u << 24)
+#define LARGE (64u << 20) /* images above it are planned in parts */
 #define IMAGE_MAX 0x70000000u
 #define PRIME_MAX (1u << 20) /* of the base: priming takes as long as making as many target bytes */
-
-typedef struct {
-    const rw_encode_job *job;
-    rw_cover *covers;
-    uint32_t cover_count;
-    rw_header header;
-    rw_engine parameters; /* load addresses */
-    uint32_t done;        /* thousandths of the work */
-} plan_t;
 
 static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
 {
@@ -28,16 +19,30 @@ static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
     return 0;
 }
 
-static void hash(const uint8_t *data, uint32_t length, uint8_t digest[32])
+int rw_report(const rw_encode_job *job, uint32_t permille)
 {
-    rw_sha256 sha;
-
-    rw_sha256_init(&sha);
-    rw_sha256_update(&sha, data, length);
-    rw_sha256_digest(&sha, digest);
+    if (job->progress == 0 || job->progress(job->user, permille) == 0)
+        return RW_OK;
+    return RW_CALLBACK;
 }
 
-static void describe(plan_t *plan, uint8_t backend)
+static int hash(const rw_encode_job *job, const uint8_t *data, uint32_t length, uint8_t digest[32])
+{
+    rw_sha256 sha;
+    uint32_t at = 0, piece;
+
+    rw_sha256_init(&sha);
+    for (; at < length; at += piece) {
+        piece = length - at < REPORT_BYTES ? length - at : REPORT_BYTES;
+        rw_sha256_update(&sha, data + at, piece);
+        if (rw_report(job, 0) != RW_OK)
+            return RW_CALLBACK;
+    }
+    rw_sha256_digest(&sha, digest);
+    return RW_OK;
+}
+
+static void describe(rw_plan *plan, uint8_t backend)
 {
     const rw_encode_job *job = plan->job;
     rw_header *h = &plan->header;
@@ -55,8 +60,31 @@ static void describe(plan_t *plan, uint8_t backend)
         h->flags = RW_FLAG_IN_PLACE;
         h->shift = (job->region_length - job->base_length) >> job->step_bits << job->step_bits;
     }
-    hash(job->base, job->base_length, h->base_sha256);
-    hash(job->target, job->target_length, h->target_sha256);
+}
+
+static int hash_images(rw_plan *plan)
+{
+    const rw_encode_job *job = plan->job;
+    int status = hash(job, job->base, job->base_length, plan->header.base_sha256);
+
+    return status != RW_OK ? status
+                           : hash(job, job->target, job->target_length, plan->header.target_sha256);
+}
+
+static int plan_covers(rw_plan *plan)
+{
+    const rw_encode_job *job = plan->job;
+    int status;
+
+    if (job->base_length > LARGE || job->target_length > LARGE)
+        status = rw_plan_large(plan);
+    else
+        status = rw_plan_pair(plan);
+    if (status == RW_OK)
+        status = rw_split_covers(plan);
+    if (status == RW_OK && job->region_length > 0)
+        status = rw_cut_covers(plan);
+    return status;
 }
 
 static uint32_t bits_for(uint32_t n, uint32_t most)
@@ -66,74 +94,8 @@ static uint32_t bits_for(uint32_t n, uint32_t most)
     return bits < most ? bits : most;
 }
 
-/* Keeps the longest `most` covers. */
-static void limit_covers(plan_t *plan, uint32_t most)
-{
-    uint32_t shortest = 4, kept, i;
-
-    while (plan->cover_count > most) {
-        shortest += 1 + shortest / 8;
-        for (i = 0, kept = 0; i < plan->cover_count; i++)
-            if (plan->covers[i].length >= shortest)
-                plan->covers[kept++] = plan->covers[i];
-        plan->cover_count = kept;
-    }
-}
-
-/* Adds bytes from..to of a cover, to the last cover if they go on from there. */
-static uint32_t append_cover(rw_cover *list, uint32_t count, const rw_cover *c, uint32_t from,
-                             uint32_t to)
-{
-    rw_cover *last = list + count - 1;
-
-    if (from == 0 && count > 0 && last->target + last->length == c->target
-        && last->base + last->length == c->base) {
-        last->length += to;
-        return count;
-    }
-    list[count].target = c->target + from;
-    list[count].base = c->base + from;
-    list[count].length = to - from;
-    return count + 1;
-}
-
-/* In place: leaves out what the target has overwritten by then. A step that a cover crosses
- * cuts it only where bytes are missing. */
-static int cut_covers(plan_t *plan)
-{
-    const rw_header *h = &plan->header;
-    uint64_t step = (uint64_t)1 << h->step_bits;
-    rw_cover *kept = malloc(sizeof(rw_cover) * (plan->cover_count + h->target_length / step + 1));
-    uint32_t count = 0, i;
-
-    if (kept == 0)
-        return RW_NO_MEMORY;
-    for (i = 0; i < plan->cover_count; i++) {
-        rw_cover c = plan->covers[i];
-
-        while (c.length > 0) {
-            uint64_t end = (c.target / step + 1) * step,
-                     gone = end < h->target_length ? end : h->target_length;
-            uint32_t here = end - c.target < c.length ? (uint32_t)(end - c.target) : c.length,
-                     lost = gone > h->shift + (uint64_t)c.base
-                                ? (uint32_t)(gone - h->shift - c.base)
-                                : 0;
-
-            if (lost < here)
-                count = append_cover(kept, count, &c, lost, here);
-            c.target += here;
-            c.base += here;
-            c.length -= here;
-        }
-    }
-    free(plan->covers);
-    plan->covers = kept;
-    plan->cover_count = count;
-    return RW_OK;
-}
-
 /* Shares the memory of the class among covers, memo, history and model slots. */
-static void size_tables(plan_t *plan)
+static void size_tables(rw_plan *plan)
 {
     static const uint8_t memo_bits[RW_RAM_CLASSES] = {9, 12, 16};
     static const uint8_t window_bits[RW_RAM_CLASSES] = {11, 14, 18};
@@ -142,7 +104,7 @@ static void size_tables(plan_t *plan)
     uint32_t class = h->ram_class, room = rw_class_size(class), need = h->target_length;
     uint64_t wanted = (uint64_t)need * 16 + 16384;
 
-    limit_covers(plan, room / 48);
+    rw_limit_covers(plan, room / 48);
     h->cover_count = plan->cover_count;
     h->memo_bits =
         h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);
@@ -159,14 +121,12 @@ static void size_tables(plan_t *plan)
 }
 
 /* Tells how far the work is: each coding takes 300 thousandths. */
-static int report(const plan_t *plan, uint32_t position)
+static int report(const rw_plan *plan, uint32_t position)
 {
     const rw_encode_job *job = plan->job;
     uint32_t done = plan->done + (uint32_t)((uint64_t)position * 300 / (job->target_length + 1));
 
-    if (job->progress == 0 || job->progress(job->user, done < 1000 ? done : 1000) == 0)
-        return RW_OK;
-    return RW_CALLBACK;
+    return rw_report(job, done < 1000 ? done : 1000);
 }
 
 static void close_step(rw_view *view, const rw_encode_job *job)
@@ -175,10 +135,11 @@ static void close_step(rw_view *view, const rw_encode_job *job)
     uint32_t start = e->position == 0 ? 0 : (e->position - 1) >> job->step_bits << job->step_bits;
 
     rw_sha256_update(&e->sha, job->target + start, e->position - start);
-    rw_code_hash(view);
+    if (e->position < job->target_length)
+        rw_code_hash(view);
 }
 
-static int code_target(rw_view *view, const plan_t *plan)
+static int code_target(rw_view *view, const rw_plan *plan)
 {
     const rw_encode_job *job = plan->job;
     rw_engine *e = view->engine;
@@ -202,7 +163,7 @@ static int code_target(rw_view *view, const plan_t *plan)
     return view->sink->failed ? RW_NO_MEMORY : RW_OK;
 }
 
-static void code_covers(rw_view *view, const plan_t *plan)
+static void code_covers(rw_view *view, const rw_plan *plan)
 {
     uint32_t i;
 
@@ -213,7 +174,7 @@ static void code_covers(rw_view *view, const plan_t *plan)
     rw_sort_covers(view);
 }
 
-static int code_all(const plan_t *plan, rw_engine *engine, rw_sink *sink)
+static int code_all(const rw_plan *plan, rw_engine *engine, rw_sink *sink)
 {
     rw_source source = {(void *)plan->job, read_base};
     rw_view view = {0};
@@ -238,7 +199,7 @@ static int code_all(const plan_t *plan, rw_engine *engine, rw_sink *sink)
 }
 
 /* Codes the target by the plan into a fresh patch. */
-static int make_patch(plan_t *plan, uint8_t **patch, uint32_t *length)
+static int make_patch(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
     uint32_t room = plan->job->target_length + plan->job->target_length / 8 + 65536;
     uint8_t *out = malloc(RW_HEADER_SIZE + (size_t)room);
@@ -264,86 +225,6 @@ static int make_patch(plan_t *plan, uint8_t **patch, uint32_t *length)
     return RW_OK;
 }
 
-static int plan_covers(plan_t *plan, const uint8_t *masked_base, const uint8_t *masked_target)
-{
-    const rw_encode_job *job = plan->job;
-    rw_match_job match = {job->base,
-                          job->target,
-                          masked_base,
-                          masked_target,
-                          job->base_length,
-                          job->target_length,
-                          46 * 32,
-                          140,
-                          9 * 32,
-                          250,
-                          1,
-                          16};
-    int32_t count;
-
-    free(plan->covers);
-    count = rw_match(&match, &plan->covers);
-    plan->cover_count = count > 0 ? (uint32_t)count : 0;
-    return count < 0 ? RW_NO_MEMORY : RW_OK;
-}
-
-static rw_pair_of_images images_of(const plan_t *plan)
-{
-    const rw_encode_job *job = plan->job;
-    rw_pair_of_images images = {job->base,          job->target,  job->base_length,
-                                job->target_length, plan->covers, plan->cover_count};
-
-    return images;
-}
-
-/* The instruction set whose predictor helps most, if any does. */
-static uint8_t find_arch(const plan_t *plan)
-{
-    rw_pair_of_images images = images_of(plan);
-    int64_t best = 8;
-    uint32_t arch, found = RW_ARCH_NONE;
-
-    for (arch = 1; arch <= RW_ARCH_LAST; arch++) {
-        int64_t score = rw_measure_arch(&images, &plan->parameters, arch);
-
-        if (score > best) {
-            best = score;
-            found = arch;
-        }
-    }
-    return (uint8_t)found;
-}
-
-/* Matches the images as they are, learns from that what code they hold, and matches again. */
-static int plan_all(plan_t *plan)
-{
-    const rw_encode_job *job = plan->job;
-    uint8_t *masked_base, *masked_target;
-    rw_pair_of_images images;
-    int status = plan_covers(plan, job->base, job->target);
-
-    if (status != RW_OK)
-        return status;
-    images = images_of(plan);
-    rw_find_segments(&images, &plan->parameters);
-    plan->header.arch = job->arch == RW_ARCH_AUTO ? find_arch(plan) : job->arch;
-    if (plan->header.arch == RW_ARCH_NONE)
-        return RW_OK;
-    masked_base = malloc(job->base_length + (size_t)1);
-    masked_target = malloc(job->target_length + (size_t)1);
-    status = RW_NO_MEMORY;
-    if (masked_base != 0 && masked_target != 0) {
-        rw_mask(plan->header.arch, &plan->parameters, RW_BASE, job->base, job->base_length,
-                masked_base);
-        rw_mask(plan->header.arch, &plan->parameters, RW_TARGET, job->target, job->target_length,
-                masked_target);
-        status = plan_covers(plan, masked_base, masked_target);
-    }
-    free(masked_base);
-    free(masked_target);
-    return status;
-}
-
 /* Keeps the shorter of two patches and frees the other. */
 static void keep_shorter(uint8_t **patch, uint32_t *length, uint8_t *other, uint32_t other_length)
 {
@@ -357,7 +238,7 @@ static void keep_shorter(uint8_t **patch, uint32_t *length, uint8_t *other, uint
 }
 
 /* Codes in each way that may be the shortest. */
-static int code_best(plan_t *plan, uint8_t **patch, uint32_t *length)
+static int code_best(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
     uint32_t other_length, base = plan->header.base_length;
     uint8_t *other;
@@ -371,7 +252,11 @@ static int code_best(plan_t *plan, uint8_t **patch, uint32_t *length)
             keep_shorter(patch, length, other, other_length);
     }
     if (status == RW_OK && *length > RW_HEADER_SIZE + plan->job->target_length) {
+        rw_header full = plan->header;
+
         describe(plan, RW_BACKEND_STORED);
+        memcpy(plan->header.base_sha256, full.base_sha256, 32);
+        memcpy(plan->header.target_sha256, full.target_sha256, 32);
         status = make_patch(plan, &other, &other_length);
         if (status == RW_OK)
             keep_shorter(patch, length, other, other_length);
@@ -379,15 +264,15 @@ static int code_best(plan_t *plan, uint8_t **patch, uint32_t *length)
     return status;
 }
 
-static int encode(plan_t *plan, uint8_t **patch, uint32_t *length)
+static int encode(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
     int status;
 
     describe(plan, plan->job->backend);
     plan->parameters.header = plan->header;
-    status = plan_all(plan);
-    if (status == RW_OK && plan->job->region_length > 0)
-        status = cut_covers(plan);
+    status = hash_images(plan);
+    if (status == RW_OK)
+        status = plan_covers(plan);
     if (status == RW_OK) {
         size_tables(plan);
         plan->done = 400;
@@ -406,7 +291,7 @@ static int encode(plan_t *plan, uint8_t **patch, uint32_t *length)
 
 int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
 {
-    plan_t *plan;
+    rw_plan *plan;
     int status;
 
     *patch = 0;

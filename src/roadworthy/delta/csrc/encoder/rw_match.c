@@ -5,8 +5,10 @@
 
 #include "rw_sort.h"
 
+#define PRUNE_EVERY 16
 #define BEAM 32
 #define INSERT 0x80000000u
+#define NOBODY 0xffffffffu
 #define MATCH_MIN 4u
 #define SEARCH_SKIP 24u
 #define COMPARE_MAX 512u /* bytes looked at, so that padding does not take quadratic time */
@@ -23,10 +25,13 @@ typedef struct {
 typedef struct {
     const rw_match_job *job;
     int32_t *order;
+    int32_t *first; /* of the suffixes that begin with each two bytes; 65537 of them */
     node_t *nodes;
     uint32_t node_count, node_room;
     state_t states[BEAM + 8];
     uint32_t longest_run[256]; /* where the longest run of each byte starts in the base */
+    uint32_t longest_length[256];
+    uint32_t padding_end; /* of the run of equal target bytes that was looked at last */
     uint32_t state_count;
     int failed;
 } search_t;
@@ -45,19 +50,57 @@ static uint32_t compared(uint32_t left)
     return left < COMPARE_MAX ? left : COMPARE_MAX;
 }
 
+/* Forgets nodes that no state came by. A parent stands before its children. */
+static void forget_nodes(search_t *s, uint32_t *kept)
+{
+    uint32_t count = 0, i;
+
+    memset(kept, 0, sizeof *kept * s->node_count);
+    for (i = 0; i < s->state_count; i++)
+        if (s->states[i].node != NOBODY)
+            kept[s->states[i].node] = 1;
+    for (i = s->node_count; i-- > 0;)
+        if (kept[i] && s->nodes[i].parent != NOBODY)
+            kept[s->nodes[i].parent] = 1;
+    for (i = 0; i < s->node_count; i++)
+        if (kept[i]) {
+            node_t node = s->nodes[i];
+
+            node.parent = node.parent == NOBODY ? NOBODY : kept[node.parent];
+            s->nodes[count] = node;
+            kept[i] = count++;
+        }
+    for (i = 0; i < s->state_count; i++)
+        if (s->states[i].node != NOBODY)
+            s->states[i].node = kept[s->states[i].node];
+    s->node_count = count;
+}
+
+/* Makes room for BEAM more nodes. */
+static void reserve_nodes(search_t *s)
+{
+    uint32_t room = s->node_room * 2 + 1024 * BEAM, *kept;
+    node_t *nodes;
+
+    if (s->node_room - s->node_count >= 4 * BEAM)
+        return;
+    kept = malloc(sizeof *kept * (s->node_count + (size_t)1));
+    if (kept != 0)
+        forget_nodes(s, kept);
+    free(kept);
+    if (s->node_count < s->node_room / 2)
+        return;
+    nodes = realloc(s->nodes, sizeof(node_t) * room);
+    if (nodes == 0) {
+        s->failed = 1;
+        return;
+    }
+    s->nodes = nodes;
+    s->node_room = room;
+}
+
 static uint32_t new_node(search_t *s, uint32_t parent, uint32_t start, uint32_t shift)
 {
-    if (s->node_count == s->node_room) {
-        uint32_t room = s->node_room * 2 + 1024;
-        node_t *nodes = realloc(s->nodes, sizeof(node_t) * room);
-
-        if (nodes == 0) {
-            s->failed = 1;
-            return 0;
-        }
-        s->nodes = nodes;
-        s->node_room = room;
-    }
     s->nodes[s->node_count].parent = parent;
     s->nodes[s->node_count].start = start;
     s->nodes[s->node_count].shift = shift;
@@ -72,6 +115,10 @@ static int32_t place(const search_t *s, uint32_t at)
     uint32_t left = compared(job->target_length - at), low_same = 0, high_same = 0;
     int32_t low = -1, high = (int32_t)job->base_length;
 
+    if (left >= 2) {
+        low = s->first[wanted[0] << 8 | wanted[1]] - 1;
+        high = s->first[(wanted[0] << 8 | wanted[1]) + 1];
+    }
     while (high - low > 1) {
         int32_t middle = low + (high - low) / 2;
         uint32_t from = (uint32_t)s->order[middle],
@@ -122,7 +169,7 @@ static uint32_t price(const search_t *s, uint32_t node, uint32_t shift)
 {
     uint32_t i, seen = 0;
 
-    for (i = 0; i < 8 && seen < 4 && node != 0xffffffffu; i++) {
+    for (i = 0; i < 8 && seen < 4 && node != NOBODY; i++) {
         if (s->nodes[node].shift == shift)
             return s->job->switch_cost * 5 / 8;
         seen += s->nodes[node].shift != INSERT;
@@ -153,10 +200,27 @@ static void offer(search_t *s, const state_t *best, uint32_t at, uint32_t shift)
     state->node = new_node(s, node, at, shift);
 }
 
+/* The last suffix has one byte only and stands before those that go on. */
+static int find_first(search_t *s)
+{
+    const rw_match_job *job = s->job;
+    uint32_t i;
+
+    s->first = calloc(65537, sizeof(int32_t));
+    if (s->first == 0)
+        return -1;
+    for (i = 0; i < job->base_length; i++)
+        s->first[(job->masked_base[i] << 8 | (i + 1 < job->base_length ? job->masked_base[i + 1] : 0))
+                 + 1]++;
+    for (i = 0; i < 65536; i++)
+        s->first[i + 1] += s->first[i];
+    return 0;
+}
+
 static void find_runs(search_t *s)
 {
     const rw_match_job *job = s->job;
-    uint32_t longest[256] = {0}, i, length = 0;
+    uint32_t *longest = s->longest_length, i, length = 0;
 
     for (i = 0; i < job->base_length; i++) {
         uint8_t byte = job->masked_base[i];
@@ -170,14 +234,15 @@ static void find_runs(search_t *s)
 }
 
 /* Padding occurs everywhere; only its longest run is worth going to. */
-static int in_padding(const search_t *s, uint32_t at)
+static int in_padding(search_t *s, uint32_t at)
 {
-    const uint8_t *p = s->job->masked_target + at;
-    uint32_t left = compared(s->job->target_length - at), i = 1;
+    const uint8_t *p = s->job->masked_target;
 
-    while (i < left && p[i] == p[0])
-        i++;
-    return i == COMPARE_MAX;
+    if (s->padding_end <= at)
+        for (s->padding_end = at + 1;
+             s->padding_end < s->job->target_length && p[s->padding_end] == p[at];)
+            s->padding_end++;
+    return s->padding_end - at >= COMPARE_MAX;
 }
 
 static void look_up(search_t *s, uint32_t at)
@@ -188,7 +253,8 @@ static void look_up(search_t *s, uint32_t at)
     int32_t here, side, step;
 
     if (in_padding(s, at)) {
-        offer(s, &best, at, s->longest_run[job->masked_target[at]] - at);
+        if (s->longest_length[job->masked_target[at]] >= MATCH_MIN)
+            offer(s, &best, at, s->longest_run[job->masked_target[at]] - at);
         return;
     }
     here = place(s, at);
@@ -245,21 +311,40 @@ static void relax(search_t *s, uint32_t at)
     }
 }
 
+/* Drops shifts that going to from the best one would be cheaper than to have stayed in. */
+static void prune(search_t *s)
+{
+    uint64_t most = best_state(s)->cost + 4 * (uint64_t)s->job->switch_cost;
+    uint32_t i, kept = 1;
+
+    for (i = 1; i < s->state_count; i++)
+        if (s->states[i].cost <= most)
+            s->states[kept++] = s->states[i];
+    s->state_count = kept;
+}
+
 static void walk(search_t *s)
 {
     const rw_match_job *job = s->job;
     uint32_t at, i;
 
     find_runs(s);
+    reserve_nodes(s);
+    if (s->failed)
+        return;
     s->states[0].shift = INSERT;
-    s->states[0].node = new_node(s, 0xffffffffu, 0, INSERT);
+    s->states[0].node = new_node(s, NOBODY, 0, INSERT);
     s->states[0].cost = 0;
     s->state_count = 1;
     if (job->base_length > 0)
         offer(s, s->states, 0, 0);
     for (at = 0; at < job->target_length && !s->failed; at++) {
-        const state_t *best = best_state(s);
+        const state_t *best;
 
+        if (at % PRUNE_EVERY == 0)
+            prune(s);
+        reserve_nodes(s);
+        best = best_state(s);
         if (job->base_length > 0
             && (best->run < SEARCH_SKIP || at % (best->run < COMPARE_MAX ? 16 : 128) == 0))
             look_up(s, at);
@@ -295,12 +380,12 @@ static int32_t collect(const search_t *s, rw_cover **covers)
     uint32_t node = best_state(s)->node, count = 0, end = s->job->target_length, i;
     rw_cover *list;
 
-    for (i = node; i != 0xffffffffu; i = s->nodes[i].parent)
+    for (i = node; i != NOBODY; i = s->nodes[i].parent)
         count++;
     list = malloc(sizeof(rw_cover) * (count + 1));
     if (list == 0)
         return -1;
-    for (i = count; node != 0xffffffffu; node = s->nodes[node].parent) {
+    for (i = count; node != NOBODY; node = s->nodes[node].parent) {
         const node_t *n = s->nodes + node;
         rw_cover c;
 
@@ -326,13 +411,14 @@ int32_t rw_match(const rw_match_job *job, rw_cover **covers)
         return -1;
     s->job = job;
     s->order = malloc(sizeof(int32_t) * ((size_t)job->base_length + 1));
-    if (s->order != 0
+    if (s->order != 0 && find_first(s) == 0
         && rw_suffix_sort(job->masked_base, (int32_t)job->base_length, s->order) == 0) {
         walk(s);
         if (!s->failed)
             count = collect(s, covers);
     }
     free(s->order);
+    free(s->first);
     free(s->nodes);
     free(s);
     return count;

@@ -1,0 +1,39 @@
+/* The plan of a patch: instruction set, load addresses and covers. Encoder only. */
+#ifndef RW_PLAN_H
+#define RW_PLAN_H
+
+#include "rw_analyse.h"
+#include "rw_encode.h"
+
+typedef struct {
+    const rw_encode_job *job;
+    rw_cover *covers;
+    uint32_t cover_count;
+    rw_header header;
+    rw_engine parameters; /* load addresses */
+    uint32_t done;        /* thousandths of the work */
+} rw_plan;
+
+/* Matches the images as they are, learns from that what code they hold, and matches again. */
+int rw_plan_pair(rw_plan *plan);
+/* The same for images of any size in bounded memory: equal blocks are matched first, and only
+ * what they leave goes through rw_plan_pair, part by part. */
+int rw_plan_large(rw_plan *plan);
+
+/* Covers of equal blocks: fills *covers (malloc, for the caller to free in any case). */
+int rw_match_blocks(const rw_encode_job *job, rw_cover **covers, uint32_t *count);
+
+/* Keeps the longest `most` covers. */
+void rw_limit_covers(rw_plan *plan, uint32_t most);
+/* In place: leaves out what the target has overwritten by then. */
+int rw_cut_covers(rw_plan *plan);
+/* Gives runs that are equal to the base, if they are long, covers of their own. */
+int rw_split_covers(rw_plan *plan);
+/* Adds bytes from..to of a cover to a list, to its last one if they go on from there. */
+uint32_t rw_append_cover(rw_cover *list, uint32_t count, const rw_cover *cover, uint32_t from,
+                         uint32_t to);
+
+/* Tells that `permille` of the work is done; RW_OK to go on. */
+int rw_report(const rw_encode_job *job, uint32_t permille);
+
+#endif

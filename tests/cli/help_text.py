@@ -58,6 +58,14 @@ roadworthy ledger list --subject campaign/spring-2026
 roadworthy ledger proof 17 -o proof.json
 roadworthy ledger verify proof.json --key ledger.pub.json
 ```
+
+## A patch without a server
+
+```sh
+roadworthy delta make old.bin new.bin -o new.patch --ram 60K
+roadworthy delta apply old.bin new.patch -o new.bin --journal new.journal  # call again
+roadworthy delta compare old.bin new.bin    # beside the tools that are installed
+```
 """
 
 

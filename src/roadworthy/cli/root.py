@@ -21,6 +21,7 @@ _COMMANDS = {
     "vehicle": Later(f"{_HERE}.vehicle", "vehicle", "Enrol, see, revoke and simulate vehicles."),
     "agent": Later(f"{_HERE}.agent", "agent", "Run the agent inside a vehicle."),
     "ledger": Later(f"{_HERE}.ledger", "ledger", "Read decisions and prove them offline."),
+    "delta": Later(f"{_HERE}.delta", "delta", "Make, apply, inspect and compare patches."),
     "token": Later(f"{_HERE}.token", "token", "Make, list and revoke tokens."),
     "completion": Later(
         f"{_HERE}.completion",

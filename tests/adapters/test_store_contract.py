@@ -11,10 +11,10 @@ from tests.adapters.store_samples import campaign, ecu, key, member, release, ve
 from roadworthy.adapters.memory_store import MemoryStore
 from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.base.errors import ConflictError, StoreError
-from roadworthy.base.ids import Sha256, Vin
+from roadworthy.base.ids import HardwareId, Sha256, Vin
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.fleet.inventory import Vehicle
-from roadworthy.fleet.ports import Census
+from roadworthy.fleet.ports import Census, Running
 from roadworthy.updates.campaign import Campaign, CampaignState
 from roadworthy.updates.release import Delta, ReleaseState
 
@@ -118,6 +118,40 @@ def test_versions_count_the_ecus_of_all_vehicles_as_they_change(store: AnyStore)
     updated = vehicle(1, ecus=(ecu("1", version="2.0"), ecu("2", version="2.0")))
     store.write_now(lambda tables: tables.vehicles.put(updated))
     assert store.read().vehicles.versions() == [("hw-a", "2.0", 3)]
+
+
+def test_what_runs_is_told_by_image_with_vehicles_and_ecus(store: AnyStore) -> None:
+    kinds = [HardwareId("hw-a"), HardwareId("hw-b")]
+    fleet = (
+        vehicle(1, ecus=(ecu("1"), ecu("2"), ecu("3", "hw-b"))),
+        vehicle(2, ecus=(ecu("1"),)),
+        vehicle(3, ecus=(ecu("1", version="2.0"),), revoked_at=5.0),
+    )
+    put_vehicles(store, *fleet)
+    (twice, once) = store.read().vehicles.running(kinds)
+    assert twice == Running(kinds[0], "1.0", 1, Sha256("a" * 64), vehicles=2, ecus=3)
+    assert once == Running(kinds[1], "1.0", 1, Sha256("a" * 64), vehicles=1, ecus=1)
+    assert store.read().vehicles.running(kinds[1:]) == [once]
+    assert store.read().vehicles.running(kinds, limit=1) == [twice]
+    assert store.read().vehicles.running([]) == []
+    other = msgspec.structs.replace(ecu("1"), sha256=Sha256("b" * 64))
+    put_vehicles(store, vehicle(1, ecus=(other, ecu("2"))), vehicle(2, revoked_at=9.0))
+    one, two = store.read().vehicles.running(kinds)
+    assert {one.sha256, two.sha256} == {other.sha256, Sha256("a" * 64)}
+    assert (one.vehicles, one.ecus, two.vehicles, two.ecus) == (1, 1, 1, 1)
+    assert store.read().vehicles.versions() == [("hw-a", "1.0", 2)]
+
+
+def test_images_are_known_once_they_are_noted(store: AnyStore) -> None:
+    one, two, three = (Sha256(letter * 64) for letter in "abc")
+
+    def work(tables: Tables) -> None:
+        for sha256, length_bytes in ((one, 5), (two, 6), (one, 5)):
+            tables.releases.put_image(sha256, length_bytes)
+
+    store.write_now(work)
+    assert store.read().releases.images([two, three, one]) == {one: 5, two: 6}
+    assert store.read().releases.images([]) == {}
 
 
 def test_the_census_counts_revoked_vehicles_only_as_revoked(store: AnyStore) -> None:

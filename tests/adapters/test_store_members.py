@@ -133,7 +133,7 @@ def test_counts_follow_each_change_of_stage_and_wave(store: AnyStore) -> None:
 
 
 def test_traffic_sums_the_members_that_hold_an_offer(store: AnyStore) -> None:
-    assert store.read().campaigns.traffic("c") == Traffic(0, 0, 0)
+    assert store.read().campaigns.traffic("c") == Traffic(0, 0, 0, 0, 0)
     sizes: dict[str, Any] = {"delta_bytes": 10, "full_bytes": 100}
     add(
         store,
@@ -143,7 +143,7 @@ def test_traffic_sums_the_members_that_hold_an_offer(store: AnyStore) -> None:
         member(4),
     )
     add(store, member(1, of="other", offer="o3", **sizes))
-    assert store.read().campaigns.traffic("c") == Traffic(7, 20, 200)
+    assert store.read().campaigns.traffic("c") == Traffic(7, 20, 200, 7, 100)
 
 
 def test_traffic_follows_each_change_of_a_member(store: AnyStore) -> None:
@@ -157,11 +157,17 @@ def test_traffic_follows_each_change_of_a_member(store: AnyStore) -> None:
             ),
             (4, 10, 80),
         ),
+        (
+            member(
+                1, MemberStage.CONFIRMED, offer="o", received_bytes=6, delta_bytes=10, full_bytes=80
+            ),
+            (6, 10, 80, 6, 80),
+        ),
         (member(1, MemberStage.FAILED, received_bytes=4, full_bytes=80), (0, 0, 0)),
         (member(2, offer="p", wave=1, full_bytes=3), (0, 0, 3)),
     ):
         put(store, changed)
-        assert store.read().campaigns.traffic("c") == Traffic(*expected)
+        assert store.read().campaigns.traffic("c") == Traffic(*(*expected, 0, 0)[:5])
 
 
 def test_removed_members_are_gone_from_every_list_and_count(store: AnyStore) -> None:
@@ -182,10 +188,10 @@ def test_removed_members_are_gone_from_every_list_and_count(store: AnyStore) -> 
     assert [remove(0), remove(-1), remove(2)] == [0, 0, 2]
     campaigns = store.read().campaigns
     assert campaigns.counts("c") == {0: {MemberStage.STAGED: 3}}
-    assert campaigns.traffic("c") == Traffic(3, 6, 9)
+    assert campaigns.traffic("c") == Traffic(3, 6, 9, 0, 0)
     assert [remove(9), remove(9)] == [3, 0]
     assert campaigns.counts("c") == {}
-    assert campaigns.traffic("c") == Traffic(0, 0, 0)
+    assert campaigns.traffic("c") == Traffic(0, 0, 0, 0, 0)
     assert campaigns.members("c") == []
     assert campaigns.open_member(key(1)) is None
     assert campaigns.member_of_offer("o1") is None

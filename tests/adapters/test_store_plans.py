@@ -7,7 +7,7 @@ import pytest
 from tests.adapters.store_samples import campaign, key, member, release, vehicle
 
 from roadworthy.adapters.sqlite_store import SqliteStore
-from roadworthy.base.ids import Sha256, Vin
+from roadworthy.base.ids import HardwareId, Sha256, Vin
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.updates.gate import MemberStage
 
@@ -24,6 +24,14 @@ QUERIES: dict[str, tuple[Callable[[Tables], object], str]] = {
     "online": (
         lambda tables: tables.vehicles.census(1.0),
         "SEARCH vehicle USING COVERING INDEX vehicle_seen (revoked=? AND seen_at>?)",
+    ),
+    "what runs": (
+        lambda tables: tables.vehicles.running([HardwareId("a")]),
+        "SEARCH running USING PRIMARY KEY (hardware_id=?)",
+    ),
+    "images": (
+        lambda tables: tables.releases.images([Sha256("a")]),
+        "SEARCH image USING PRIMARY KEY (sha256=?)",
     ),
     "page of releases": (lambda tables: tables.releases.page(), "USING INDEX release_newest"),
     "deltas": (
@@ -108,7 +116,7 @@ QUERIES: dict[str, tuple[Callable[[Tables], object], str]] = {
         "SEARCH account USING INDEX account_named (kind=?)",
     ),
 }
-SORTED_IN_MEMORY = {"memberships", "silent", "failures", "burn-up"}
+SORTED_IN_MEMORY = {"what runs", "memberships", "silent", "failures", "burn-up"}
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.adapters.store_samples import campaign, key, member, vehicle
+from tests.adapters.store_samples import campaign, ecu, key, member, release, vehicle
 
 from roadworthy.adapters.sqlite_link import Link, encode
 from roadworthy.adapters.sqlite_schema import MIGRATIONS, migrate
 from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.base.errors import StoreError
+from roadworthy.base.ids import HardwareId, Sha256
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.updates.campaign import CampaignState
 from roadworthy.updates.gate import MemberStage
@@ -299,7 +300,7 @@ def test_the_second_schema_finds_live_campaigns_and_sums_the_traffic_there_was(
     with closing(open_store(path)) as store:
         campaigns = store.read().campaigns
         assert campaigns.live() == ["paused", "running"]
-        assert campaigns.traffic("c") == Traffic(15, 30, 300)
+        assert campaigns.traffic("c") == Traffic(15, 30, 300, 10, 200)
         assert campaigns.counts("c") == {
             0: {MemberStage.CONFIRMED: 2, MemberStage.FAILED: 1},
             1: {MemberStage.OFFERED: 1},
@@ -311,7 +312,39 @@ def test_the_second_schema_finds_live_campaigns_and_sums_the_traffic_there_was(
                 tables.campaigns.put_member(silent)
 
         store.write_now(silence)
-        assert campaigns.traffic("c") == Traffic(15, 30, 300)
+        assert campaigns.traffic("c") == Traffic(15, 30, 300, 0, 0)
+
+
+def test_the_third_schema_counts_what_runs_and_notes_the_images_of_releases(path: Path) -> None:
+    fleet = [
+        vehicle(1, ecus=(ecu("1"), ecu("2"), ecu("3", "hw-b"))),
+        vehicle(2, ecus=(ecu("1"),)),
+        vehicle(3, ecus=(ecu("1"),), revoked_at=5.0),
+        vehicle(4),
+    ]
+    with closing(Link(path, writer=True)) as link:
+        migrate(link, MIGRATIONS[:2])
+    with closing(sqlite3.connect(path)) as second:
+        for one in fleet:
+            values = (one.key, one.vin, one.type, int(one.revoked_at > 0), encode(one))
+            second.execute("INSERT INTO vehicle VALUES (?, ?, ?, ?, 0, '', ?)", values)
+        for made in (release(1, 1.0), release(2, 2.0)):
+            second.execute("INSERT INTO release VALUES (?, 1.0, ?)", (made.id, encode(made)))
+        second.commit()
+    kinds = [HardwareId("hw-a"), HardwareId("hw-b")]
+    with closing(open_store(path)) as store, closing(open_store(path.with_name("new.db"))) as fresh:
+
+        def put(tables: Tables) -> None:
+            for one in fleet:
+                tables.vehicles.put(one)
+
+        fresh.write_now(put)
+        expected = fresh.read().vehicles.running(kinds)
+        assert [(one.vehicles, one.ecus) for one in expected] == [(2, 3), (1, 1)]
+        assert store.read().vehicles.running(kinds) == expected
+        assert store.read().releases.images([Sha256("b" * 64)]) == {Sha256("b" * 64): 9}
+        store.write_now(put)
+        assert store.read().vehicles.running(kinds) == expected
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.adapters.store_samples import campaign, ecu, key, member, release, ve
 from roadworthy.adapters.memory_store import MemoryStore
 from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.base.errors import ConflictError, NotFoundError
-from roadworthy.base.ids import Sha256, Vin
+from roadworthy.base.ids import HardwareId, Sha256, Vin
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.fleet.inventory import EcuState, Vehicle
 from roadworthy.updates.campaign import CampaignState, Member
@@ -95,6 +95,9 @@ CHANGES = st.one_of(
     vehicles().map(lambda one: lambda tables: tables.vehicles.put(one)),
     st.builds(release, NUMBERS, MOMENTS).map(lambda one: lambda tables: tables.releases.put(one)),
     DELTAS.map(lambda one: lambda tables: tables.releases.put_delta(one)),
+    st.tuples(SHA256, st.integers(1, 9)).map(
+        lambda image: lambda tables: tables.releases.put_image(*image)
+    ),
     st.builds(
         msgspec.structs.replace,
         st.builds(campaign, NAMES, MOMENTS),
@@ -184,6 +187,7 @@ def _of_cloud(tables: Tables, ask: Question) -> list[object]:
     return [
         tables.releases.page(),
         tables.releases.deltas([Sha256("a" * 64), Sha256("b" * 64)]),
+        tables.releases.images([Sha256("a" * 64), Sha256("b" * 64)]),
         tables.campaigns.page(offset=ask.offset, limit=ask.limit),
         tables.campaigns.live(),
         [tables.campaigns.member_of_offer(offer) for offer in ("", "o1", "o2", "o3")],
@@ -205,6 +209,8 @@ def answers(tables: Tables, ask: Question) -> list[object]:
         tables.vehicles.select(("truck", "Car")),
         tables.vehicles.select((), after=key(ask.offset), limit=ask.limit),
         tables.vehicles.versions(),
+        tables.vehicles.running([HardwareId("hw-a")]),
+        tables.vehicles.running([HardwareId("hw-b"), HardwareId("hw-a")]),
         tables.vehicles.census(ask.moment),
         *(_of_campaign(tables, name, ask) for name in "abc"),
         *(_of_vehicle(tables, number) for number in range(4)),

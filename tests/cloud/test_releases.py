@@ -231,6 +231,7 @@ async def test_releases_are_listed_newest_first(bench: Bench) -> None:
     await drafted(bench, "first", artifact(OLD, name="engine-1.bin"))
     await bench.clock.sleep(1)
     await drafted(bench)
+    await bench.fleet(1)
     listed = (await bench.operator.get("/api/v1/releases")).json()["items"]
     assert [item["id"] for item in listed] == ["new", "first"]
     assert [item["deltas_ready"] for item in listed] == [False, True]

@@ -167,10 +167,13 @@ class MemoryCampaigns:
     def traffic(self, campaign_id: str) -> Traffic:
         """Return what the campaign's offers cost so far."""
         offered = [one for one in self._members.get(campaign_id, {}).values() if one.offer]
+        confirmed = [one for one in offered if one.stage is MemberStage.CONFIRMED]
         return Traffic(
             received_bytes=sum(one.received_bytes for one in offered),
             offered_bytes=sum(one.delta_bytes for one in offered),
             full_bytes=sum(one.full_bytes for one in offered),
+            confirmed_received_bytes=sum(one.received_bytes for one in confirmed),
+            confirmed_full_bytes=sum(one.full_bytes for one in confirmed),
         )
 
     def last_ended_at(self, campaign_id: str, wave: int) -> float:

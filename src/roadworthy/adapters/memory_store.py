@@ -13,9 +13,9 @@ import msgspec
 from roadworthy.adapters.memory_members import Journal, MemoryCampaigns
 from roadworthy.adapters.store_records import AccountRecord, EntryRecord
 from roadworthy.base.errors import ConflictError, StoreError
-from roadworthy.base.ids import Sha256, VehicleKey, Vin
+from roadworthy.base.ids import HardwareId, Sha256, VehicleKey, Vin
 from roadworthy.fleet.inventory import Vehicle
-from roadworthy.fleet.ports import Census
+from roadworthy.fleet.ports import Census, Running
 from roadworthy.updates.release import Delta, Release
 
 __all__ = ["MemoryStore", "MemoryTables"]
@@ -92,6 +92,17 @@ class MemoryVehicles:
             key=lambda one: (one[0], -one[2], one[1]),
         )
 
+    def running(self, hardware_ids: Sequence[HardwareId], *, limit: int = 1000) -> list[Running]:
+        """Return what runs on ECUs of these kinds, what most vehicles run first."""
+        found: dict[tuple[HardwareId, str, int, Sha256], list[VehicleKey]] = {}
+        for vehicle in self._in_use():
+            for ecu in vehicle.ecus:
+                if ecu.hardware_id in hardware_ids:
+                    place = (ecu.hardware_id, ecu.version, ecu.release_counter, ecu.sha256)
+                    found.setdefault(place, []).append(vehicle.key)
+        rows = [Running(*place, len(set(keys)), len(keys)) for place, keys in found.items()]
+        return sorted(rows, key=lambda one: (-one.vehicles, one))[:limit]
+
     def census(self, seen_since: float) -> Census:
         """Return the fleet in numbers; online is who was seen since then (Unix seconds)."""
         in_use = self._in_use()
@@ -126,6 +137,7 @@ class MemoryReleases:
         self._journal = journal
         self._releases: dict[str, Release] = {}
         self._deltas: dict[tuple[Sha256, Sha256], Delta] = {}
+        self._images: dict[Sha256, int] = {}
 
     def get(self, release_id: str) -> Release | None:
         """Return one release, or None."""
@@ -141,6 +153,14 @@ class MemoryReleases:
             self._releases.values(), key=lambda one: (one.created_at, one.id), reverse=True
         )
         return newest[offset : offset + limit]
+
+    def put_image(self, sha256: Sha256, length_bytes: int) -> None:
+        """Note that the artifact store holds an image; the same again is fine."""
+        self._journal.set(self._images, sha256, length_bytes)
+
+    def images(self, hashes: Sequence[Sha256]) -> dict[Sha256, int]:
+        """Return the length in bytes of those of these images that the artifact store holds."""
+        return {sha256: self._images[sha256] for sha256 in hashes if sha256 in self._images}
 
     def put_delta(self, delta: Delta) -> None:
         """Insert or replace the delta between two images."""

@@ -1,13 +1,17 @@
 """Registered vehicles in SQLite."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from roadworthy.adapters.sqlite_link import Link, decode, encode, json_list
-from roadworthy.base.ids import VehicleKey, Vin
-from roadworthy.fleet.inventory import EcuState, Vehicle
-from roadworthy.fleet.ports import Census
+from roadworthy.base.ids import HardwareId, Sha256, VehicleKey, Vin
+from roadworthy.fleet.inventory import Vehicle
+from roadworthy.fleet.ports import Census, Running
 
 __all__ = ["SqliteVehicles"]
+
+_PLACE = ("hardware_id", "version", "release_counter", "sha256")
+_Place = tuple[HardwareId, str, int, Sha256]
 
 
 class SqliteVehicles:
@@ -51,7 +55,7 @@ class SqliteVehicles:
                 "body": encode(vehicle),
             },
         )
-        self._count(_counted(before) if before else (), _counted(vehicle))
+        self._count(_places(before), _places(vehicle))
 
     def page(self, *, text: str = "", offset: int = 0, limit: int = 50) -> list[Vehicle]:
         """Return vehicles in the order of their VIN; `text` is part of VIN, key or type."""
@@ -94,10 +98,20 @@ class SqliteVehicles:
         return [
             (hardware_id, version, ecus)
             for hardware_id, version, ecus in self._link.rows(
-                "SELECT hardware_id, version, ecus FROM installed WHERE ecus > 0 "
-                "ORDER BY hardware_id, ecus DESC, version"
+                "SELECT hardware_id, version, sum(ecus) AS ecus FROM running "
+                "GROUP BY hardware_id, version ORDER BY hardware_id, sum(ecus) DESC, version"
             )
         ]
+
+    def running(self, hardware_ids: Sequence[HardwareId], *, limit: int = 1000) -> list[Running]:
+        """Return what runs on ECUs of these kinds, what most vehicles run first."""
+        rows = self._link.rows(
+            "SELECT hardware_id, version, release_counter, sha256, vehicles, ecus FROM running "
+            "WHERE hardware_id IN (SELECT value FROM json_each(:kinds)) "
+            "ORDER BY vehicles DESC, hardware_id, version, release_counter, sha256 LIMIT :limit",
+            {"kinds": json_list(hardware_ids), "limit": limit},
+        )
+        return [Running(*row) for row in rows]
 
     def census(self, seen_since: float) -> Census:
         """Return the fleet in numbers; online is who was seen since then (Unix seconds)."""
@@ -105,26 +119,45 @@ class SqliteVehicles:
             "SELECT (SELECT count(*) FROM vehicle WHERE revoked = 0), "
             "(SELECT count(*) FROM vehicle WHERE revoked = 0 AND seen_at >= :since), "
             "(SELECT count(*) FROM vehicle WHERE revoked = 1), "
-            "(SELECT coalesce(sum(ecus), 0) FROM installed)",
+            "(SELECT coalesce(sum(ecus), 0) FROM running)",
             {"since": seen_since},
         )
         return Census(*row) if row else Census(0, 0, 0, 0)
 
-    def _count(self, before: tuple[EcuState, ...], after: tuple[EcuState, ...]) -> None:
-        if before == after:
+    def _count(self, before: "Counter[_Place]", after: "Counter[_Place]") -> None:
+        changed = [
+            {
+                "hardware_id": place[0],
+                "version": place[1],
+                "release_counter": place[2],
+                "sha256": place[3],
+                "vehicles": (place in after) - (place in before),
+                "ecus": after[place] - before[place],
+            }
+            for place in before.keys() | after.keys()
+            if after[place] != before[place]
+        ]
+        if not changed:
             return
-        change = Counter((ecu.hardware_id, ecu.version) for ecu in after)
-        change.subtract((ecu.hardware_id, ecu.version) for ecu in before)
         self._link.change_many(
-            "INSERT INTO installed (hardware_id, version, ecus) VALUES (:hardware, :version, :more)"
-            " ON CONFLICT (hardware_id, version) DO UPDATE SET ecus = ecus + excluded.ecus",
-            [
-                {"hardware": hardware_id, "version": version, "more": more}
-                for (hardware_id, version), more in change.items()
-                if more
-            ],
+            "INSERT INTO running VALUES "
+            "(:hardware_id, :version, :release_counter, :sha256, :vehicles, :ecus) "
+            "ON CONFLICT (hardware_id, version, release_counter, sha256) DO UPDATE SET "
+            "vehicles = vehicles + excluded.vehicles, ecus = ecus + excluded.ecus",
+            changed,
+        )
+        # What nothing runs any more goes, or vehicles could fill the table with inventions.
+        self._link.change_many(
+            "DELETE FROM running WHERE hardware_id = :hardware_id AND version = :version "
+            "AND release_counter = :release_counter AND sha256 = :sha256 AND ecus <= 0",
+            [{key: row[key] for key in _PLACE} for row in changed],
         )
 
 
-def _counted(vehicle: Vehicle) -> tuple[EcuState, ...]:
-    return () if vehicle.revoked_at > 0 else vehicle.ecus
+def _places(vehicle: Vehicle | None) -> "Counter[_Place]":
+    """Return on how many ECUs a vehicle runs what; nothing for a revoked one or none."""
+    if vehicle is None or vehicle.revoked_at > 0:
+        return Counter()
+    return Counter(
+        (ecu.hardware_id, ecu.version, ecu.release_counter, ecu.sha256) for ecu in vehicle.ecus
+    )

@@ -177,11 +177,18 @@ class SqliteMembers:
     def traffic(self, campaign_id: str) -> Traffic:
         """Return what the campaign's offers cost so far."""
         rows = self._link.rows(
-            "SELECT received_bytes, offered_bytes, full_bytes FROM tally "
+            "SELECT received_bytes, offered_bytes, full_bytes, stage FROM tally "
             "WHERE campaign = :campaign",
             {"campaign": campaign_id},
         )
-        return Traffic(*(sum(int(row[column]) for row in rows) for column in range(3)))
+        confirmed = [row for row in rows if row[3] == MemberStage.CONFIRMED]
+        return Traffic(
+            received_bytes=sum(int(row[0]) for row in rows),
+            offered_bytes=sum(int(row[1]) for row in rows),
+            full_bytes=sum(int(row[2]) for row in rows),
+            confirmed_received_bytes=sum(int(row[0]) for row in confirmed),
+            confirmed_full_bytes=sum(int(row[2]) for row in confirmed),
+        )
 
     def last_ended_at(self, campaign_id: str, wave: int) -> float:
         """Return when the wave's last member ended, Unix seconds; 0 for none."""

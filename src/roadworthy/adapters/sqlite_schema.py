@@ -84,7 +84,28 @@ _LIVE_AND_TRAFFIC = (
             full_bytes = excluded.full_bytes""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LIVE_AND_TRAFFIC)
+# What runs in the fleet by image instead of by version alone, and which images there are.
+_RUNNING_AND_IMAGES = (
+    """CREATE TABLE running (
+        hardware_id TEXT NOT NULL, version TEXT NOT NULL, release_counter INTEGER NOT NULL,
+        sha256 TEXT NOT NULL, vehicles INTEGER NOT NULL, ecus INTEGER NOT NULL,
+        PRIMARY KEY (hardware_id, version, release_counter, sha256)) WITHOUT ROWID""",
+    """INSERT INTO running
+        SELECT json_extract(ecu.value, '$.hardware_id'), json_extract(ecu.value, '$.version'),
+            json_extract(ecu.value, '$.release_counter'), json_extract(ecu.value, '$.sha256'),
+            count(DISTINCT vehicle.key), count(*)
+        FROM vehicle, json_each(CAST(vehicle.body AS TEXT), '$.ecus') AS ecu
+        WHERE vehicle.revoked = 0 GROUP BY 1, 2, 3, 4""",
+    "DROP TABLE installed",
+    """CREATE TABLE image (
+        sha256 TEXT PRIMARY KEY, length_bytes INTEGER NOT NULL) WITHOUT ROWID""",
+    """INSERT OR IGNORE INTO image
+        SELECT json_extract(artifact.value, '$.sha256'),
+            json_extract(artifact.value, '$.length_bytes')
+        FROM release, json_each(CAST(release.body AS TEXT), '$.artifacts') AS artifact""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LIVE_AND_TRAFFIC, _RUNNING_AND_IMAGES)
 
 
 def migrate(link: Link, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:

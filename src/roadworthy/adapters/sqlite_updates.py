@@ -39,6 +39,23 @@ class SqliteReleases:
         )
         return [decode(row[0], Release) for row in rows]
 
+    def put_image(self, sha256: Sha256, length_bytes: int) -> None:
+        """Note that the artifact store holds an image; the same again is fine."""
+        self._link.change(
+            "INSERT INTO image (sha256, length_bytes) VALUES (:sha256, :length) "
+            "ON CONFLICT (sha256) DO UPDATE SET length_bytes = :length",
+            {"sha256": sha256, "length": length_bytes},
+        )
+
+    def images(self, hashes: Sequence[Sha256]) -> dict[Sha256, int]:
+        """Return the length in bytes of those of these images that the artifact store holds."""
+        rows = self._link.rows(
+            "SELECT sha256, length_bytes FROM image "
+            "WHERE sha256 IN (SELECT value FROM json_each(:hashes))",
+            {"hashes": json_list(hashes)},
+        )
+        return {Sha256(sha256): length_bytes for sha256, length_bytes in rows}
+
     def put_delta(self, delta: Delta) -> None:
         """Insert or replace the delta between two images."""
         self._link.change(

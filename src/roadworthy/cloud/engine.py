@@ -13,6 +13,7 @@ import msgspec
 from roadworthy.base.errors import ConflictError, NotFoundError
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.authority import Authority
+from roadworthy.cloud.deltas import missing_deltas
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.records import record
 from roadworthy.cloud.repositories import publish_offer, withdraw_offer
@@ -30,6 +31,8 @@ from roadworthy.updates.campaign import (
     Paused,
     Resumed,
     Started,
+    WaveEnded,
+    WaveStarted,
     check_campaign,
     decide,
     fold,
@@ -44,6 +47,7 @@ __all__ = [
     "begin_campaign",
     "campaign_or_error",
     "create_campaign",
+    "deltas_awaited",
     "is_due",
     "pause_campaign",
     "resume_campaign",
@@ -226,7 +230,15 @@ def _finds_work(tables: Tables, campaign: Campaign, effect: Effect) -> bool:
 def _decide(tables: Tables, campaign: Campaign, now: datetime) -> tuple[Effect, ...]:
     last_ended_at = tables.campaigns.last_ended_at(campaign.id, campaign.wave)
     count = wave_count(tables, campaign)
-    return decide(campaign, count, last_ended_at=last_ended_at, now=now.timestamp())
+    effects = decide(campaign, count, last_ended_at=last_ended_at, now=now.timestamp())
+    if any(isinstance(one, WaveStarted) for one in effects) and deltas_awaited(tables, campaign):
+        return tuple(one for one in effects if not isinstance(one, WaveEnded | WaveStarted))
+    return effects
+
+
+def deltas_awaited(tables: Tables, campaign: Campaign) -> int:
+    """Return how many deltas are still to be made before the next wave may start."""
+    return len(missing_deltas(tables, _signed_release(tables, campaign.release_id)))
 
 
 def _offer_next(

@@ -62,6 +62,8 @@ def draft_release(tables: Tables, release: Release, *, now: datetime) -> Release
         raise ConflictError("exists with other content", value=release.id, todo="take another id")
     drafted = _with_candidate(tables, release, now)
     tables.releases.put(drafted)
+    for artifact in release.artifacts:
+        tables.releases.put_image(artifact.sha256, artifact.length_bytes)
     record(
         tables,
         "release-drafted",

@@ -20,12 +20,13 @@ from roadworthy.base.errors import (
     TrustError,
 )
 from roadworthy.base.ids import VehicleKey
-from roadworthy.cloud.deltas import Make, build_delta, missing_deltas
+from roadworthy.cloud.deltas import Make, Pair, build_delta, missing_deltas, releases_in_need
 from roadworthy.cloud.desk import Desk, Downlink
 from roadworthy.cloud.engine import is_due, running_campaigns, tick
 from roadworthy.cloud.intake import accept, refuse
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.sightings import store_sightings
+from roadworthy.updates.release import Release
 
 __all__ = [
     "Uplink",
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger("roadworthy.cloud")
-_RELEASES_BACK = 20
 _AT_ONCE = 64
 _PAUSE_AFTER_ERROR_S = 1.0
 
@@ -110,21 +110,29 @@ async def keep_sightings(desk: Desk) -> None:
 async def build_deltas(desk: Desk, make: Make) -> None:
     """Make the deltas that any release lacks; one that fails keeps none of the others back.
 
+    The most needed of a release comes first, and the fleet is asked again after each one.
+
     Raises:
         StoreError: some could not be made; they are tried again the next time.
     """
     failed = 0
-    for release in desk.tables().releases.page(limit=_RELEASES_BACK):
-        for pair in missing_deltas(desk.tables(), release):
-            try:
-                delta = await build_delta(desk, pair, make)
-            except RoadworthyError as error:
-                failed += 1
-                _LOG.warning("delta for %s is tried again: %s", release.id, error)
-            else:
-                _LOG.info("delta %s: %d bytes", release.id, delta.length_bytes)
+    for release in list(releases_in_need(desk.tables())):
+        tried: set[Pair] = set()
+        while left := [p for p in missing_deltas(desk.tables(), release) if p not in tried]:
+            tried.add(left[0])
+            failed += not await _built(desk, release, left[0], make)
     if failed:
         raise StoreError(f"{failed} could not be made", value="deltas", todo="see the log")
+
+
+async def _built(desk: Desk, release: Release, pair: Pair, make: Make) -> bool:
+    try:
+        delta = await build_delta(desk, pair, make)
+    except RoadworthyError as error:
+        _LOG.warning("delta for %s is tried again: %s", release.id, error)
+        return False
+    _LOG.info("delta for %s: %d bytes", release.id, delta.length_bytes)
+    return True
 
 
 async def take_in(desk: Desk, uplink: Uplink, downlink: Downlink) -> None:

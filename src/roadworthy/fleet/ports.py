@@ -1,11 +1,12 @@
 """What the fleet core needs of a store."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from roadworthy.base.ids import VehicleKey, Vin
+from roadworthy.base.ids import HardwareId, Sha256, VehicleKey, Vin
 from roadworthy.fleet.inventory import Vehicle
 
-__all__ = ["Census", "VehicleTable"]
+__all__ = ["Census", "Running", "VehicleTable"]
 
 
 class Census(NamedTuple):
@@ -14,6 +15,20 @@ class Census(NamedTuple):
     vehicles: int
     online: int
     revoked: int
+    ecus: int
+
+
+class Running(NamedTuple):
+    """An image as vehicles report it; revoked vehicles count nowhere.
+
+    vehicles: how many run it on at least one ECU. ecus: on how many ECUs.
+    """
+
+    hardware_id: HardwareId
+    version: str
+    release_counter: int
+    sha256: Sha256
+    vehicles: int
     ecus: int
 
 
@@ -54,6 +69,10 @@ class VehicleTable(Protocol):
 
     def versions(self) -> list[tuple[str, str, int]]:
         """Return how many ECUs run what: (hardware id, version, number of ECUs)."""
+        ...
+
+    def running(self, hardware_ids: Sequence[HardwareId], *, limit: int = 1000) -> list[Running]:
+        """Return what runs on ECUs of these kinds, what most vehicles run first."""
         ...
 
     def census(self, seen_since: float) -> Census:

@@ -17,7 +17,6 @@ from roadworthy.base.encoding import sha256_hex
 from roadworthy.base.ids import Sha256, VehicleKey
 from roadworthy.cloud import releases
 from roadworthy.cloud.authority import Authority, Ceremony, hold_ceremony
-from roadworthy.cloud.deltas import missing_deltas
 from roadworthy.cloud.enrolment import Enrolment, enrol
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.cloud.repositories import store_roots
@@ -87,7 +86,7 @@ def foundry(types: tuple[str, ...]) -> Foundry:
     artifacts = {image.sha256: image.data for image in images}
     for number, (name, content) in enumerate(((FACTORY, factory), (NEW, new))):
         store.write_now(_releasing(ceremony, name, content, EPOCH + timedelta(seconds=number)))
-    store.write_now(_make_deltas(artifacts))
+    store.write_now(_make_deltas(factory, new, artifacts))
     fleet = tuple(_enrolled(store, authority, index, name) for index, name in enumerate(types))
     return Foundry(authority, fleet, factory, new, artifacts, pickle.dumps(store))
 
@@ -146,14 +145,16 @@ def _artifact(image: Image) -> Artifact:
     )
 
 
-def _make_deltas(artifacts: dict[Sha256, bytes]) -> Callable[[Tables], None]:
+def _make_deltas(
+    factory: SoftwareSet, new: SoftwareSet, artifacts: dict[Sha256, bytes]
+) -> Callable[[Tables], None]:
     def work(tables: Tables) -> None:
-        release = releases.release_or_error(tables, NEW)
-        for base, target in missing_deltas(tables, release):
-            patch = make(artifacts[base], artifacts[target]).data
+        for target in _updatable(new):
+            base = factory.images[target.hardware_id]
+            patch = make(base.data, target.data).data
             name = Sha256(sha256_hex(patch))
             artifacts[name] = patch
-            tables.releases.put_delta(Delta(base, target, name, len(patch)))
+            tables.releases.put_delta(Delta(base.sha256, target.sha256, name, len(patch)))
 
     return work
 

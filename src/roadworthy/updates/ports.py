@@ -27,11 +27,15 @@ class Traffic(NamedTuple):
 
     received_bytes: what came over the network, as the vehicles' results say.
     offered_bytes: what the offers have to download. full_bytes: the same without deltas.
+    confirmed_received_bytes, confirmed_full_bytes: of the members that confirmed alone; only
+        they have taken all that they were offered, so only there the two may be compared.
     """
 
     received_bytes: int
     offered_bytes: int
     full_bytes: int
+    confirmed_received_bytes: int
+    confirmed_full_bytes: int
 
 
 class ReleaseTable(Protocol):
@@ -47,6 +51,14 @@ class ReleaseTable(Protocol):
 
     def page(self, *, offset: int = 0, limit: int = 50) -> list[Release]:
         """Return releases, newest first."""
+        ...
+
+    def put_image(self, sha256: Sha256, length_bytes: int) -> None:
+        """Note that the artifact store holds an image; the same again is fine."""
+        ...
+
+    def images(self, hashes: Sequence[Sha256]) -> dict[Sha256, int]:
+        """Return the length in bytes of those of these images that the artifact store holds."""
         ...
 
     def put_delta(self, delta: Delta) -> None:

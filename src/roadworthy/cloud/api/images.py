@@ -33,14 +33,19 @@ class UploadHashError(TrustError):
 async def upload(
     desk: GivenDesk, request: Request[Any, Any, Any], sha256: FromPath[str]
 ) -> ImageOut:
-    """Store the request's body if its SHA-256 is the one in the address."""
+    """Store the request's body if its SHA-256 is the one in the address.
+
+    An image that vehicles run already is worth uploading too: deltas are made from it.
+    """
     wanted = parse_sha256(sha256)
     try:
         found = await desk.artifacts.put(_checked(request, wanted))
     except (InputError, TrustError) as error:
         await _tell(desk, account_of(request).name, wanted, error)
         raise
-    return ImageOut(sha256=found, length_bytes=await desk.artifacts.size(found))
+    length_bytes = await desk.artifacts.size(found)
+    await desk.write(lambda tables: tables.releases.put_image(found, length_bytes))
+    return ImageOut(sha256=found, length_bytes=length_bytes)
 
 
 @get("/{sha256:str}")

@@ -103,7 +103,7 @@ class ReleaseOut(msgspec.Struct, frozen=True):
     """A release.
 
     signed_by: ids of the keys that have signed.
-    deltas_ready: whether every delta from an earlier release is made.
+    deltas_ready: whether every delta from what the fleet runs is made.
     """
 
     id: str

@@ -6,7 +6,7 @@ from datetime import datetime
 from roadworthy.base.errors import InputError
 from roadworthy.cloud.api.schemas import moment
 from roadworthy.cloud.commands import actions_allowed
-from roadworthy.cloud.engine import campaign_or_error, wave_count
+from roadworthy.cloud.engine import campaign_or_error, deltas_awaited, wave_count
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.present.entries import event_rows
 from roadworthy.cloud.present.paging import paging
@@ -245,7 +245,10 @@ def _wave_state(tables: Tables, campaign: Campaign, index: int, now: datetime) -
     ended_at = tables.campaigns.last_ended_at(campaign.id, index)
     ended_for_s = now.timestamp() - ended_at if count.ended else 0.0
     verdict = judge(campaign.gate, count, ended_for_s=ended_for_s)
-    return "soaking" if count.ended else "running", verdict.why
+    why, is_last = verdict.why, index + 1 == len(campaign.waves)
+    if verdict.passes and not is_last and (awaited := deltas_awaited(tables, campaign)):
+        why += f"; {awaited} deltas for the next wave are being made"
+    return "soaking" if count.ended else "running", why
 
 
 def _gate_text(campaign: Campaign, wave: Wave) -> str:

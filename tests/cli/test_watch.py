@@ -8,6 +8,7 @@ from rich.console import Console
 
 from roadworthy.cli.campaign_view import campaign_lines, member_rows
 from roadworthy.cli.campaign_watch import status_of
+from roadworthy.cli.savings import route_rows, saved_text
 from roadworthy.updates.gate import Gate
 
 
@@ -29,6 +30,7 @@ def snapshot(state: str, by: str = "engine", **counts: int) -> dict[str, Any]:
         "wave": 2,
         "started_at": "2026-11-23T12:00:00Z",
         "ended_at": None,
+        "saving": {"sent_bytes": 20, "full_bytes": 0, "saved_bytes": 0, "saved_cost": None},
     }
 
 
@@ -69,6 +71,27 @@ def test_a_drawn_campaign_shows_waves_counts_and_reasons() -> None:
     lines = [line.split() for line in text.splitlines()]
     assert ["all", "6"] in lines
     assert any(line[:2] == ["2", "ecu-rejected"] for line in lines)
+
+
+def test_what_deltas_saved_is_told_in_bytes_and_with_a_price_in_money() -> None:
+    saving: dict[str, Any] = {"sent_bytes": 2_500, "full_bytes": 10_000, "saved_bytes": 7_500}
+    bare = saving | {"saved_cost": None, "price_per_mb": None, "currency": None}
+    assert saved_text(bare) == "2,500 bytes instead of 10,000, saved 75.0%"
+    priced = saving | {"saved_cost": "3.58", "price_per_mb": "500", "currency": "EUR"}
+    assert saved_text(priced).endswith("saved 75.0% or 3.58 EUR at 500 EUR per MB")
+    assert saved_text(bare | {"full_bytes": 0}) == ""
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(campaign_lines(snapshot("running", confirmed=1) | {"saving": priced}, []))
+    assert "Confirmed vehicles took 2,500 bytes" in console.export_text()
+
+
+def test_the_routes_of_a_release_say_how_the_image_travels() -> None:
+    route = {"hardware_id": "hw-a", "base_version": "1.0", "version": "2.0", "vehicles": 7}
+    made = route | {"sent_bytes": 25, "full_bytes": 100, "state": "ready"}
+    open_ = route | {"sent_bytes": None, "full_bytes": 100, "state": "missing"}
+    first, second = route_rows([made, open_])
+    assert first == ("hw-a", "1.0", "2.0", 7, "100", "25", "75.0%", "delta")
+    assert second[5:] == ("", "", "delta is being made")
 
 
 def test_a_failed_vehicle_tells_why_in_words() -> None:

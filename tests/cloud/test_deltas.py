@@ -8,6 +8,7 @@ from tests.cloud.conftest import NEW, OLD, Bench, TestVehicle, ecu, problem, sha
 
 from roadworthy.adapters.files import MemoryArtifacts
 from roadworthy.base.errors import StoreError
+from roadworthy.cloud.api.route_schema import RouteOut
 from roadworthy.cloud.deltas import (
     Pair,
     Route,
@@ -113,6 +114,7 @@ async def test_one_image_under_two_versions_is_one_route(bench: Bench) -> None:
     await bench.report(vehicles[0], Inventory, ecus=(renamed,))
     (route,) = routes_to(bench, "r2")
     assert (route.version, route.vehicles) == ("1.0", 3)
+    assert RouteOut.of(route).base_version == "1.0"
 
 
 async def test_a_delta_is_stored_and_then_not_missing(bench: Bench) -> None:

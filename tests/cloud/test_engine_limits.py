@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.engine import is_due, running_campaigns, start_campaign
 from roadworthy.cloud.ports import Account, Store, StoredEntry, Tables
 from roadworthy.cloud.present.campaigns import campaign_view
+from roadworthy.cloud.price import Price, Saving
+from roadworthy.cloud.web.views import SavingFigure
 from roadworthy.fleet.inventory import Vehicle
 from roadworthy.updates.campaign import Campaign, CampaignState, Wave
 from roadworthy.updates.gate import Gate, MemberStage
@@ -283,16 +286,24 @@ async def test_a_failure_after_an_accepted_one_recovered_is_seen_by_the_gate(ben
 async def test_what_travelled_is_shown_beside_what_full_images_would_have_been(
     bench: Bench,
 ) -> None:
-    first, _ = await bench.rollout(2)
+    first, second = await bench.rollout(2)
 
     def shown() -> tuple[object, ...]:
         tables = bench.desk.tables()
-        view = campaign_view(tables, "spring", now=bench.clock.now())
-        out = campaign_out(tables, bench.campaign())
-        return view.delta_bytes, view.full_bytes, out.received_bytes, out.full_bytes
+        price = Price(Decimal(1), "EUR")
+        view = campaign_view(tables, "spring", now=bench.clock.now(), price=price)
+        out = campaign_out(tables, bench.campaign(), price)
+        return view.sent_bytes, view.saving, out.received_bytes, out.full_bytes, out.saving
 
-    assert shown() == (None, 0, 0, 0)
+    def saving(sent: int, full: int, saved: int) -> Saving:
+        return Saving(sent, full, saved, saved_cost="0.00", price_per_mb="1", currency="EUR")
+
+    assert shown() == (None, None, 0, 0, saving(0, 0, 0))
     await bench.tick()
-    assert shown() == (None, 2 * len(NEW), 0, 2 * len(NEW))
+    assert shown() == (None, None, 0, 2 * len(NEW), saving(0, 0, 0))
+    await bench.finish(second, Outcome.FAILED, OLD, 1, code="x", received_bytes=9)
+    assert shown() == (9, None, 9, 2 * len(NEW), saving(0, 0, 0)), "it did not take all"
     await bench.finish(first, Outcome.CONFIRMED, NEW, 2, received_bytes=40)
-    assert shown() == (40, 2 * len(NEW), 40, 2 * len(NEW))
+    figure = SavingFigure(40, len(NEW), "0.00 EUR", "1 EUR per MB")
+    expected = saving(40, len(NEW), len(NEW) - 40)
+    assert shown() == (49, figure, 49, 2 * len(NEW), expected)

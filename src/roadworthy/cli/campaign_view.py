@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roadworthy.cli.output import Cell, state_text
+from roadworthy.cli.savings import saved_text
 from roadworthy.updates.failure_codes import explain
 from roadworthy.updates.gate import FAILED, IN_PROGRESS, MemberStage
 
@@ -31,6 +32,8 @@ def campaign_lines(item: Mapping[str, Any], failed: Sequence[Mapping[str, Any]])
         parts += [Text(), _funnel(item["counts"])]
     if failed:
         parts += [Text(), _reasons(failed)]
+    if saved := saved_text(item["saving"]):
+        parts += [Text(), Text(f"Confirmed vehicles took {saved}")]
     return Group(*parts)
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from roadworthy.cli.commands import Command
 from roadworthy.cli.files import FILE, load_toml, read_file
 from roadworthy.cli.output import Output, local_time, state_text
+from roadworthy.cli.savings import ROUTE_COLUMNS, route_rows, saved_text
 from roadworthy.cli.session import path_of, session
 from roadworthy.cli.signing import add_signature, payload, sign, sign_payload
 
@@ -109,7 +110,7 @@ def list_all(context: click.Context) -> None:
 @click.argument("release_id", metavar="ID")
 @click.pass_context
 def show(context: click.Context, *, release_id: str) -> None:
-    """Show release ID and its images."""
+    """Show release ID, its images, and what vehicles need for it."""
     with session(context) as here:
         _show(here.output, here.client.get(path_of("releases", release_id)))
 
@@ -127,6 +128,7 @@ def _show(output: Output, item: dict[str, Any]) -> None:
             "In force since": local_time(item["signed_at"]),
             "Drafted": f"{local_time(item['created_at'])} by {item['created_by']}",
             "Notes": item["notes"],
+            "Whole fleet takes": saved_text(item["saving"]),
         }
     )
     output.gap()
@@ -145,6 +147,9 @@ def _show(output: Output, item: dict[str, Any]) -> None:
             for artifact in sorted(item["artifacts"], key=lambda one: one["order"])
         ],
     )
+    if item["routes"]:
+        output.gap()
+        output.table(ROUTE_COLUMNS, route_rows(item["routes"]))
 
 
 release = click.Group(

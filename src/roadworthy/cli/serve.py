@@ -24,6 +24,7 @@ from roadworthy.cloud.main import (
     issue_local,
     running_cloud,
 )
+from roadworthy.cloud.price import parse_price
 
 __all__ = ["serve"]
 
@@ -69,6 +70,12 @@ class Ready:
 @click.option("--operator-key", type=FILE, help="Its private key (PEM).")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front ends TLS for operators.")
 @click.option("--environment", default="", metavar="TEXT", help="A badge on every page.")
+@click.option(
+    "--price-per-mb",
+    metavar="AMOUNT",
+    help="What a MB (2^20 bytes) to a vehicle costs, such as 0.50; shows what deltas save.",
+)
+@click.option("--currency", default="EUR", show_default=True, metavar="CODE", help="Of that price.")
 @click.pass_context
 def serve(  # noqa: PLR0913 - one argument per option
     context: click.Context,
@@ -82,6 +89,8 @@ def serve(  # noqa: PLR0913 - one argument per option
     operator_key: Path | None,
     behind_proxy: bool,
     environment: str,
+    price_per_mb: str | None,
+    currency: str,
 ) -> None:
     """Run the server.
 
@@ -106,6 +115,7 @@ def serve(  # noqa: PLR0913 - one argument per option
         mqtt_port=mqtt_port,
         operator_tls=tls,
         environment=environment,
+        price=None if price_per_mb is None else parse_price(price_per_mb, currency),
     )
     asyncio.run(_serve(wanted, settings))
 

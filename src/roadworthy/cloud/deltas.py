@@ -11,7 +11,7 @@ releases share them, and a server that dies on the way makes only those that are
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from roadworthy.base.errors import NotFoundError, StoreError
 from roadworthy.base.ids import Sha256
 from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.ports import Tables
+from roadworthy.cloud.price import Price, Saving, make_saving
 from roadworthy.fleet.ports import Running
 from roadworthy.updates.campaign import CampaignState
 from roadworthy.updates.release import Artifact, Delta, Release
@@ -30,6 +31,7 @@ __all__ = [
     "Route",
     "RouteState",
     "build_delta",
+    "fleet_saving",
     "missing_deltas",
     "releases_in_need",
     "routes",
@@ -115,6 +117,16 @@ def missing_deltas(tables: Tables, release: Release) -> list[Pair]:
     """Return the pairs of images for which no delta was tried yet, the most needed first."""
     found = routes(tables, release)
     return list(dict.fromkeys(one.pair for one in found if one.state is RouteState.MISSING))
+
+
+def fleet_saving(found: Iterable[Route], price: Price | None) -> Saving:
+    """Return what it takes to bring a release to all vehicles that a route is known for."""
+    known = [(one.vehicles, one.sent_bytes, one) for one in found if one.sent_bytes is not None]
+    return make_saving(
+        sum(vehicles * sent_bytes for vehicles, sent_bytes, _ in known),
+        sum(vehicles * one.artifact.length_bytes for vehicles, _, one in known),
+        price,
+    )
 
 
 def releases_in_need(tables: Tables) -> Iterator[Release]:

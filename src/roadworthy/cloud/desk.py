@@ -9,6 +9,7 @@ from roadworthy.base.clock import Chance, Clock
 from roadworthy.base.ids import Sha256, VehicleKey
 from roadworthy.cloud.authority import Authority
 from roadworthy.cloud.ports import Store, Tables
+from roadworthy.cloud.price import Price
 from roadworthy.cloud.sightings import Sightings
 from roadworthy.trust import certificates
 
@@ -49,6 +50,7 @@ class Desk:
 
     disconnect: ends the live connections of a vehicle.
     environment: a badge on every page, such as `Demo`; empty in production.
+    price: what the bytes to vehicles cost; None where nobody said.
     """
 
     store: Store
@@ -59,6 +61,7 @@ class Desk:
     chance: Chance
     disconnect: Callable[[VehicleKey], Awaitable[object]]
     environment: str = ""
+    price: Price | None = None
     sightings: Sightings = field(default_factory=Sightings)
 
     def now(self) -> datetime:

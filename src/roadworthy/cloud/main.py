@@ -28,6 +28,7 @@ from roadworthy.cloud.folder import ServerFolder
 from roadworthy.cloud.operator_app import make_operator_app
 from roadworthy.cloud.pages.sign_in import sign_in_path
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
+from roadworthy.cloud.price import Price
 from roadworthy.cloud.repositories import store_roots
 from roadworthy.cloud.vehicle_api import make_vehicle_app
 from roadworthy.cloud.workers import build_deltas, keep_sightings, repeat, run_campaigns, take_in
@@ -51,6 +52,7 @@ class ServerSettings:
     operator_tls: certificate and key of the operators' listener; without it, plain HTTP,
         which is only for the machine itself or behind a proxy that ends TLS.
     environment: a badge on every page.
+    price: what the bytes to vehicles cost, if the operator said so.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class ServerSettings:
     mqtt_port: int = 0
     operator_tls: TlsServer | None = None
     environment: str = ""
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ def _make_desk(
         chance=chance,
         disconnect=gate.kick,
         environment=settings.environment,
+        price=settings.price,
     )
     return desk, broker, gate
 

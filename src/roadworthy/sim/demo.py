@@ -157,7 +157,7 @@ def _read(path: str) -> str:
 async def _server(options: DemoOptions, folder: Path) -> AsyncIterator[dict[str, Any]]:
     arguments = ["roadworthy", "--output", "json", "serve", "--folder", str(folder / "server")]
     arguments += ["--operator-port", str(options.port), "--vehicle-port", "0"]
-    arguments += ["--mqtt-port", "0", "--environment", "Demo"]
+    arguments += ["--mqtt-port", "0", "--environment", "Demo", "--price-per-mb", "0.50"]
     async with started("server", arguments, folder) as child:
         yield await child.line("ready")
 

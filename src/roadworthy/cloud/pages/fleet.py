@@ -86,7 +86,7 @@ async def release(
     release_id: FromPath[str],
 ) -> Response[str]:
     """Show one release."""
-    view = release_view(desk.tables(), desk.authority, release_id)
+    view = release_view(desk.tables(), desk.authority, release_id, price=desk.price)
     return whole_page(desk, renderer, request, view)
 
 

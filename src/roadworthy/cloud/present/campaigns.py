@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from roadworthy.base.errors import InputError
 from roadworthy.cloud.api.schemas import moment
@@ -10,14 +11,35 @@ from roadworthy.cloud.engine import campaign_or_error, deltas_awaited, wave_coun
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.present.entries import event_rows
 from roadworthy.cloud.present.paging import paging
+from roadworthy.cloud.present.savings import saving_figure
+from roadworthy.cloud.price import Price, make_saving
 from roadworthy.cloud.web import views
 from roadworthy.updates.campaign import Campaign, CampaignState, Member, Wave
 from roadworthy.updates.failure_codes import explain
 from roadworthy.updates.gate import ENDED, FAILED, IN_PROGRESS, MemberStage, WaveCount, judge
+from roadworthy.updates.ports import Traffic
 
-__all__ = ["TABLE_ROWS", "campaign_list", "campaign_row", "campaign_view", "vehicle_table"]
+__all__ = [
+    "TABLE_ROWS",
+    "TableFilter",
+    "campaign_list",
+    "campaign_row",
+    "campaign_view",
+    "vehicle_table",
+]
 
 TABLE_ROWS = 25
+
+
+class TableFilter(NamedTuple):
+    """Which of a campaign's vehicles to show: by stage, by part of a name, which page of them."""
+
+    stage: str = ""
+    text: str = ""
+    page: int = 1
+
+
+EVERY_VEHICLE = TableFilter()
 _POINTS = 120
 _Counts = Mapping[MemberStage, int]
 
@@ -98,9 +120,8 @@ def campaign_view(
     campaign_id: str,
     *,
     now: datetime,
-    stage: str = "",
-    text: str = "",
-    page: int = 1,
+    price: Price | None = None,
+    only: TableFilter = EVERY_VEHICLE,
 ) -> views.CampaignView:
     """Return everything about one campaign.
 
@@ -131,11 +152,11 @@ def campaign_view(
         burn=_burn(tables, campaign),
         waves=_wave_rows(tables, campaign, now),
         failures=_failures(tables, campaign),
-        vehicles=vehicle_table(tables, campaign_id, now=now, stage=stage, text=text, page=page),
+        vehicles=vehicle_table(tables, campaign_id, now=now, only=only),
         events=event_rows(tables, f"campaign/{campaign.id}"),
         actions=actions_allowed(campaign),
-        delta_bytes=traffic.received_bytes or None,
-        full_bytes=traffic.full_bytes,
+        sent_bytes=traffic.received_bytes or None,
+        saving=_saving(traffic, price),
     )
 
 
@@ -144,22 +165,20 @@ def vehicle_table(
     campaign_id: str,
     *,
     now: datetime,
-    stage: str = "",
-    text: str = "",
-    page: int = 1,
+    only: TableFilter = EVERY_VEHICLE,
 ) -> views.VehicleTableView:
     """Return one page of the campaign's vehicles.
 
     Raises:
         InputError: no such stage.
     """
-    stages = _stages_shown_as(stage)
-    total = tables.campaigns.count_members(campaign_id, stages=stages, text=text)
-    shown = paging(total, page, TABLE_ROWS)
+    stages = _stages_shown_as(only.stage)
+    total = tables.campaigns.count_members(campaign_id, stages=stages, text=only.text)
+    shown = paging(total, only.page, TABLE_ROWS)
     found = tables.campaigns.members(
         campaign_id,
         stages=stages,
-        text=text,
+        text=only.text,
         offset=(shown.page - 1) * TABLE_ROWS,
         limit=TABLE_ROWS,
     )
@@ -169,9 +188,14 @@ def vehicle_table(
         rows=tuple(_vehicle_row(tables, member, now) for member in found),
         paging=shown,
         counts=tuple((_shown(known), counts.get(known, 0)) for known in MemberStage),
-        stage=stage,
-        text=text,
+        stage=only.stage,
+        text=only.text,
     )
+
+
+def _saving(traffic: Traffic, price: Price | None) -> views.SavingFigure | None:
+    sent_bytes, full_bytes = traffic.confirmed_received_bytes, traffic.confirmed_full_bytes
+    return saving_figure(make_saving(sent_bytes, full_bytes, price)) if full_bytes else None
 
 
 def _sum(by_wave: Mapping[int, _Counts]) -> dict[MemberStage, int]:

@@ -4,10 +4,13 @@ from datetime import datetime
 
 from roadworthy.cloud.api.schemas import moment
 from roadworthy.cloud.authority import Authority
+from roadworthy.cloud.deltas import Route, RouteState, fleet_saving, routes
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.present.campaigns import campaign_row
 from roadworthy.cloud.present.entries import ledger_row
 from roadworthy.cloud.present.paging import paging
+from roadworthy.cloud.present.savings import saving_figure
+from roadworthy.cloud.price import Price
 from roadworthy.cloud.records import tree_head
 from roadworthy.cloud.releases import release_or_error, signature_keys, threshold
 from roadworthy.cloud.web import views
@@ -17,6 +20,7 @@ from roadworthy.updates.release import Artifact, Delta, Release
 __all__ = ["ledger_view", "release_list", "release_view"]
 
 ROWS = 25
+_ROUTES = 50
 
 
 def release_list(tables: Tables, authority: Authority, *, page: int = 1) -> views.ReleaseListView:
@@ -28,8 +32,10 @@ def release_list(tables: Tables, authority: Authority, *, page: int = 1) -> view
     return views.ReleaseListView(rows=rows, paging=shown)
 
 
-def release_view(tables: Tables, authority: Authority, release_id: str) -> views.ReleaseView:
-    """Return one release: its images, who signed it, where it went.
+def release_view(
+    tables: Tables, authority: Authority, release_id: str, *, price: Price | None
+) -> views.ReleaseView:
+    """Return one release: its images, who signed it, where it went, what it takes to go there.
 
     Raises:
         NotFoundError: no such release.
@@ -37,7 +43,7 @@ def release_view(tables: Tables, authority: Authority, release_id: str) -> views
     release = release_or_error(tables, release_id)
     signed = moment(release.signed_at)
     campaigns = [c for c in tables.campaigns.page(limit=100) if c.release_id == release_id]
-    deltas = _best_deltas(tables, release)
+    found = routes(tables, release)
     return views.ReleaseView(
         id=release.id,
         name=f"{release.name} {release.version}",
@@ -46,13 +52,16 @@ def release_view(tables: Tables, authority: Authority, release_id: str) -> views
         created=moment(release.created_at),
         created_by=release.created_by,
         threshold=threshold(authority),
-        artifacts=tuple(_artifact(a, deltas.get(a.sha256)) for a in release.artifacts),
+        artifacts=tuple(_artifact(artifact) for artifact in release.artifacts),
         signatures=tuple(
             views.SignatureRow("image targets", keyid, "offline key", valid=True, signed=signed)
             for keyid in signature_keys(release)
         ),
         campaigns=tuple(campaign_row(tables, campaign) for campaign in campaigns),
         deployed=_deployed(tables, release),
+        routes=tuple(_route(route) for route in found[:_ROUTES]),
+        routes_more=len(found[_ROUTES:]),
+        saving=saving_figure(fleet_saving(found, price)) if found else None,
     )
 
 
@@ -105,15 +114,27 @@ def _row(tables: Tables, authority: Authority, release: Release) -> views.Releas
     )
 
 
-def _artifact(artifact: Artifact, delta: Delta | None) -> views.ArtifactRow:
+def _artifact(artifact: Artifact) -> views.ArtifactRow:
     return views.ArtifactRow(
         name=artifact.name,
         hardware_id=artifact.hardware_id,
         version=artifact.version,
         sha256=artifact.sha256,
         full_bytes=artifact.length_bytes,
-        delta_bytes=delta.length_bytes if delta else None,
-        base_version=delta.base_sha256[:12] if delta else "",
+    )
+
+
+def _route(route: Route) -> views.RouteRow:
+    is_unknown = route.state is RouteState.UNKNOWN
+    return views.RouteRow(
+        hardware_id=route.artifact.hardware_id,
+        base_version=route.version,
+        base_sha256=route.base,
+        version=route.artifact.version,
+        vehicles=route.vehicles,
+        full_bytes=route.artifact.length_bytes,
+        sent_bytes=route.sent_bytes,
+        state="base-unknown" if is_unknown else route.state.value,
     )
 
 

@@ -53,6 +53,11 @@ MARKS: dict[str, Mark] = {
     "revoked": Mark("shield-off", "bad", "Revoked"),
     "signed": Mark("shield", "ok", "Signed"),
     "deployed": Mark("vehicle", "ok", "Deployed"),
+    "ready": Mark("check", "ok", "Delta"),
+    "missing": Mark("clock", "busy", "Being made"),
+    "full": Mark("minus", "neutral", "Whole image"),
+    "base-unknown": Mark("minus", "warn", "Whole image"),
+    "left-out": Mark("minus", "warn", "Whole image"),
     "online": Mark("dot", "ok", "Active"),
     "offline": Mark("silent", "neutral", "Idle"),
 }

@@ -23,6 +23,7 @@ from roadworthy.cloud.web.views.common import (
     Frame,
     Paging,
     ProblemView,
+    SavingFigure,
     SignInView,
     VehicleRef,
 )
@@ -45,6 +46,7 @@ from roadworthy.cloud.web.views.releases import (
     ReleaseListView,
     ReleaseRow,
     ReleaseView,
+    RouteRow,
     SignatureRow,
 )
 
@@ -72,6 +74,8 @@ __all__ = [
     "ReleaseListView",
     "ReleaseRow",
     "ReleaseView",
+    "RouteRow",
+    "SavingFigure",
     "SignInView",
     "SignatureRow",
     "TrustProblem",

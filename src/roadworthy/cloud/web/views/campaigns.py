@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from roadworthy.cloud.web.views.common import EventRow, Paging, VehicleRef
+from roadworthy.cloud.web.views.common import EventRow, Paging, SavingFigure, VehicleRef
 
 __all__ = [
     "STAGES",
@@ -117,6 +117,7 @@ class CampaignView:
 
     state: "draft", "running", "paused", "finished" or "aborted".
     reason, changed_by, changed: of the last change of state.
+    sent_bytes: what vehicles said they received. saving: of those that confirmed.
     actions: those allowed now, of "start", "pause", "resume", "abort".
     """
 
@@ -143,8 +144,8 @@ class CampaignView:
     vehicles: VehicleTableView
     events: tuple[EventRow, ...]
     actions: tuple[str, ...] = ()
-    delta_bytes: int | None = None
-    full_bytes: int | None = None
+    sent_bytes: int | None = None
+    saving: SavingFigure | None = None
 
     @property
     def confirmed(self) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["EventRow", "Frame", "Paging", "ProblemView", "SignInView", "VehicleRef"]
+__all__ = ["EventRow", "Frame", "Paging", "ProblemView", "SavingFigure", "SignInView", "VehicleRef"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,21 @@ class EventRow:
     text: str
     tone: str = "neutral"
     entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavingFigure:
+    """Bytes with deltas and without; worth, price: of the difference, "" without a price."""
+
+    sent_bytes: int
+    full_bytes: int
+    worth: str = ""
+    price: str = ""
+
+    @property
+    def saved_bytes(self) -> int:
+        """What deltas saved; 0 where broken downloads cost as much."""
+        return max(0, self.full_bytes - self.sent_bytes)
 
 
 @dataclass(frozen=True, slots=True)

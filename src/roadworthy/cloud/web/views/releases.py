@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from roadworthy.cloud.web.views.campaigns import CampaignRow
-from roadworthy.cloud.web.views.common import Paging
+from roadworthy.cloud.web.views.common import Paging, SavingFigure
 from roadworthy.cloud.web.views.fleet import AdoptionRow
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ReleaseListView",
     "ReleaseRow",
     "ReleaseView",
+    "RouteRow",
     "SignatureRow",
 ]
 
@@ -45,15 +46,13 @@ class ReleaseListView:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRow:
-    """An image in a release; delta_bytes from `base_version`, None when there is no delta."""
+    """An image in a release."""
 
     name: str
     hardware_id: str
     version: str
     sha256: str
     full_bytes: int
-    delta_bytes: int | None = None
-    base_version: str = ""
     licence: str = ""
 
 
@@ -70,8 +69,28 @@ class SignatureRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteRow:
+    """From an image that vehicles run to the release's; sent_bytes: None while not known.
+
+    state: "ready", "missing", "full", "base-unknown" or "left-out".
+    """
+
+    hardware_id: str
+    base_version: str
+    base_sha256: str
+    version: str
+    vehicles: int
+    full_bytes: int
+    sent_bytes: int | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseView:
-    """A release: what is in it, who vouches for it, where it is."""
+    """A release: what is in it, who vouches for it, where it is, what it takes to bring it there.
+
+    routes: most vehicles first; routes_more: those that are not shown.
+    """
 
     id: str
     name: str
@@ -84,6 +103,9 @@ class ReleaseView:
     signatures: tuple[SignatureRow, ...]
     campaigns: tuple[CampaignRow, ...]
     deployed: tuple[AdoptionRow, ...]
+    routes: tuple[RouteRow, ...] = ()
+    routes_more: int = 0
+    saving: SavingFigure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ async def test_without_a_price_bytes_alone_are_shown(bench: Bench) -> None:
     assert (told["saved_cost"], told["price_per_mb"], told["currency"]) == (None, None, None)
     for path in ("/campaigns/spring", "/releases/new"):
         page = (await bench.page(path)).text
-        assert "Saved by deltas" in page
+        assert "saved by deltas" in page
         assert "serve --price-per-mb" in page
 
 

@@ -4,22 +4,29 @@ import asyncio
 import contextlib
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from tests.e2e.processes import LIMIT_S, Child, Process, until
 
+from roadworthy.adapters.files import FolderArtifacts
+from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.base.clock import SystemChance, SystemClock
+from roadworthy.base.ids import Sha256
 from roadworthy.cloud.client import OperatorClient
-from roadworthy.cloud.folder import create_folder
+from roadworthy.cloud.folder import ServerFolder, create_folder
+from roadworthy.cloud.ports import Account, StoredEntry, Tables
+from roadworthy.delta import make
 from roadworthy.sim.demo import Seen
-from roadworthy.sim.demo_job import NEW_RELEASE, publish
+from roadworthy.sim.demo_job import publish
 from roadworthy.sim.fleet import FleetConfig
-from roadworthy.sim.vehicle_types import Image
+from roadworthy.sim.vehicle_types import UPDATABLE, Image, factory_release, new_release
 from roadworthy.trust.keys import signer_from_pem
+from roadworthy.updates.release import Delta
 
 __all__ = [
     "OVER",
@@ -174,13 +181,37 @@ class Fleet:
 
 
 def make_template(folder: Path) -> None:
-    """Make the folder of a server that has both releases and all deltas, for others to copy."""
+    """Make the folder of a server with both releases and their deltas, for others to copy."""
     server = Server(folder)
     now = SystemClock().now()
     create_folder(server.folder, server.offline, names=(), chance=SystemChance(), now=now)
     with server.running(), contextlib.closing(server.client()) as client:
         publish(client, server.offline)
-        wait_for_deltas(client, NEW_RELEASE)
+    _make_deltas(server.folder)
+
+
+def _make_deltas(folder: Path) -> None:
+    """Store the deltas between both releases, which the server makes once vehicles report."""
+    place = ServerFolder(folder)
+    artifacts, old, new = FolderArtifacts(place.artifacts), factory_release(), new_release()
+
+    async def put(patch: bytes) -> Sha256:
+        async def once() -> AsyncIterator[bytes]:
+            yield patch
+
+        return await artifacts.put(once())
+
+    with contextlib.closing(SqliteStore(place.database, StoredEntry, Account)) as store:
+        for hardware_id in sorted(UPDATABLE):
+            base, target = old.images[hardware_id], new.images[hardware_id]
+            patch = make(base.data, target.data).data
+            name = run_async(partial(put, patch))
+            delta = Delta(base.sha256, target.sha256, name, len(patch))
+            store.write_now(partial(_put_delta, delta))
+
+
+def _put_delta(delta: Delta, tables: Tables) -> None:
+    tables.releases.put_delta(delta)
 
 
 def copy_template(template: Path, folder: Path) -> Server:
@@ -202,7 +233,7 @@ def wait_for_inventories(client: OperatorClient, vehicles: Sequence[str]) -> Non
 
 
 def add_release(client: OperatorClient, offline: Path, release: str, *images: Image) -> None:
-    """Upload the images, draft a release of them, sign it with the offline keys, wait for deltas.
+    """Upload the images, draft a release of them, sign it with the offline keys.
 
     Args:
         client: of the server.
@@ -227,7 +258,6 @@ def add_release(client: OperatorClient, offline: Path, release: str, *images: Im
         signature = signer_from_pem((offline / f"{name}.pem").read_bytes()).sign(payload)
         signed = {"keyid": signature.keyid, "sig": signature.signature}
         client.post(f"/releases/{release}/signatures", signed)
-    wait_for_deltas(client, release)
 
 
 def create_campaign(
@@ -250,6 +280,7 @@ def open_campaign(
 ) -> None:
     """Create a campaign of one wave for some types of vehicles, and start it."""
     create_campaign(client, campaign, release, types, **more)
+    wait_for_deltas(client, release)
     client.post(f"/campaigns/{campaign}/start", {"reason": "test"})
 
 

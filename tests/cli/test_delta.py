@@ -63,6 +63,9 @@ def test_options_reach_the_codec(cli: Cli, pair: Pair) -> None:
     header = delta.inspect(pair.patch.read_bytes())
     assert header.ram_class is delta.RamClass.RAM_240K
     assert header.architecture is delta.Architecture.ARM
+    assert header.back_end is delta.BackEnd.MIXING
+    cli.ok("delta", "make", pair.old, pair.new, "-o", pair.patch, "--back-end", "fast")
+    assert cli.ok("delta", "info", pair.patch)["back_end"] == "fast"
     result = cli("delta", "make", pair.old, pair.new, "-o", pair.patch, "--arch", "z80")
     assert result.exit_code == 2
     assert "aarch64" in result.stderr
@@ -89,6 +92,11 @@ def test_info_shows_the_header(cli: Cli, pair: Pair) -> None:
     shown = cli("delta", "info", pair.patch)
     assert PATCH.header.target_sha256 in shown.stdout
     assert "cut short" not in shown.stderr
+    assert "In place" not in shown.stdout
+    slot = delta.MakeOptions(region_bytes=1 << 20)
+    pair.patch.write_bytes(delta.make(OLD, NEW, slot).data)
+    assert cli.ok("delta", "info", pair.patch)["in_place"] is True
+    assert "base moves up" in cli("delta", "info", pair.patch).stdout
     pair.patch.write_bytes(PATCH.data[:-1])
     assert "cut short" in cli("delta", "info", pair.patch).stderr
 

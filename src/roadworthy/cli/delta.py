@@ -45,8 +45,24 @@ _THOUSAND = 1000
     type=click.Choice(_ARCHITECTURES, case_sensitive=False),
     help="Instruction set of the images; auto finds it.",
 )
+@click.option(
+    "--back-end",
+    default="mixing",
+    show_default=True,
+    type=click.Choice(["mixing", "fast"]),
+    help="The smallest patch, or one that is applied several times as fast.",
+)
 @click.pass_context
-def make(context: click.Context, *, old: Path, new: Path, to: Path, ram: str, arch: str) -> None:
+def make(  # noqa: PLR0913 - one argument per option
+    context: click.Context,
+    *,
+    old: Path,
+    new: Path,
+    to: Path,
+    ram: str,
+    arch: str,
+    back_end: str,
+) -> None:
     """Make the patch that turns OLD into NEW.
 
     It is applied again before it is written, so what is written works.
@@ -60,6 +76,7 @@ def make(context: click.Context, *, old: Path, new: Path, to: Path, ram: str, ar
     with _progress(output, "making", _THOUSAND) as told:
         options = codec.MakeOptions(
             ram_class=_RAM[ram],
+            back_end=codec.BackEnd[back_end.upper()],
             architecture=None if arch == _AUTO else codec.Architecture[arch.upper()],
             progress=told,
         )
@@ -126,6 +143,7 @@ def info(context: click.Context, *, patch: Path) -> None:
             "Patch": _bytes(header.patch_length_bytes),
             "Base": f"{_bytes(header.base_length_bytes)}, {header.base_sha256}",
             "Target": f"{_bytes(header.target_length_bytes)}, {header.target_sha256}",
+            "In place": f"base moves up {_bytes(header.shift_bytes)}" if header.in_place else None,
             "Architecture": header.architecture.name.lower(),
             "RAM class": header.ram_class.name.removeprefix("RAM_"),
             "RAM needed": _bytes(header.workspace_bytes),
@@ -257,6 +275,8 @@ def _header_json(header: codec.PatchHeader) -> dict[str, Any]:
         "version": header.version,
         "back_end": header.back_end.name.lower(),
         "ram": header.ram_class.name.removeprefix("RAM_"),
+        "in_place": header.in_place,
+        "shift_bytes": header.shift_bytes,
         "architecture": header.architecture.name.lower(),
         "patch_bytes": header.patch_length_bytes,
         "base_bytes": header.base_length_bytes,

@@ -179,7 +179,7 @@ async def test_the_next_wave_waits_for_deltas_from_images_that_came_up_meanwhile
     await bench.tick()
     assert bench.campaign().wave == 0
     shown = (await bench.page("/campaigns/spring")).text
-    assert "1 deltas for the next wave are being made" in shown
+    assert "; waits for 1 delta of the next wave" in shown
     await build_deltas(bench.desk, small)
     assert is_due(bench.desk.tables(), "spring", now=bench.clock.now())
     await bench.tick()

@@ -271,7 +271,7 @@ def _wave_state(tables: Tables, campaign: Campaign, index: int, now: datetime) -
     verdict = judge(campaign.gate, count, ended_for_s=ended_for_s)
     why, is_last = verdict.why, index + 1 == len(campaign.waves)
     if verdict.passes and not is_last and (awaited := deltas_awaited(tables, campaign)):
-        why += f"; {awaited} deltas for the next wave are being made"
+        why += f"; waits for {awaited} delta{'s' if awaited > 1 else ''} of the next wave"
     return "soaking" if count.ended else "running", why
 
 

@@ -25,6 +25,15 @@ async def test_a_page_sends_a_stranger_to_the_door(bench: Bench) -> None:
     assert answer.headers["location"] == "/sign-in?return_to=/campaigns"
 
 
+@pytest.mark.parametrize("path", ["/events", "/campaigns", "/vehicles/v1/events"])
+async def test_a_script_of_a_page_is_told_instead_of_sent_to_the_door(
+    bench: Bench, path: str
+) -> None:
+    del bench.operator.headers["authorization"]
+    script = {"accept": "text/html, text/event-stream", "hx-request": "true"}
+    assert (await bench.operator.get(path, headers=script)).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("method", "path", "scope"),
     [

@@ -37,7 +37,7 @@ class HandVehicle:
     async def on_mqtt(self, server: Server, work: Callable[[Link], Awaitable[None]]) -> None:
         """Do something with a connection to the broker."""
         port = int(server.ready["mqtt"])
-        settings = MqttSettings("127.0.0.1", port, self.key, self.tls, timeout_s=2.0)
+        settings = MqttSettings("127.0.0.1", port, self.key, self.tls, timeout_s=5.0)
         link = MqttMessages(settings, clock=SystemClock(), chance=SystemChance())
         try:
             await work(link)

@@ -17,7 +17,7 @@ from roadworthy.base.clock import SystemClock
 
 __all__ = ["LIMIT_S", "Child", "Process", "descendants", "is_running", "until"]
 
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 _PAUSE_S = 0.05
 _CLOCK = SystemClock()
 Found = TypeVar("Found")
@@ -26,7 +26,7 @@ Process = tuple[int, int]
 
 
 def until(look: Callable[[], Found | None], what: str, *, pause_s: float = _PAUSE_S) -> Found:
-    """Look again and again until something is found; fail in words after two minutes."""
+    """Look again and again until something is found; fail in words after minutes."""
     limit, idle = _CLOCK.monotonic() + LIMIT_S, threading.Event()
     while _CLOCK.monotonic() < limit:
         if found := look():

@@ -136,10 +136,22 @@ def begin(server: Server, fleet: Fleet) -> Book:
         return Book(client.get_bytes("/ledger/key"))
 
 
-def kill_at(server: Server, moment: Callable[[Counts], bool], writes: int, book: Book) -> list[str]:
-    """Kill the server so many acknowledged writes after the moment, and start it again."""
+def kill_at(
+    server: Server, fleet: Fleet, moment: Callable[[Counts], bool], writes: int, book: Book
+) -> list[str]:
+    """Kill the server so many acknowledged writes after the moment, and start it again.
+
+    The fleet stands still while somebody looks, so that no moment passes unseen.
+    """
+
+    def has_come() -> bool:
+        with fleet.halted():
+            counts = counts_of(server)
+            assert counts.get("confirmed", 0) < VEHICLES, f"{moment.__name__} was never seen"
+            return moment(counts)
+
     with Writer(server, moment.__name__.replace("_", "-")).writing() as writer:
-        until(lambda: moment(counts_of(server)), moment.__name__)
+        until(has_come, moment.__name__)
         with contextlib.closing(server.client()) as client:
             book.save(client)
         family = server.child.family()
@@ -157,7 +169,7 @@ def test_a_rollout_converges_although_the_server_is_killed_again_and_again(
     with Fleet(server, tmp_path / "fleet", seed=SEED, broken_share=0.2).running() as fleet:
         book, acknowledged = begin(server, fleet), []
         for moment in MOMENTS:
-            acknowledged += kill_at(server, moment, random.randrange(1, WRITES_MAX), book)
+            acknowledged += kill_at(server, fleet, moment, random.randrange(1, WRITES_MAX), book)
         with contextlib.closing(server.client()) as client:
             campaign = finish(client, CAMPAIGN)
             check_vehicles(client, campaign, fleet)

@@ -52,7 +52,7 @@ Answer = TypeVar("Answer")
 def run_async(work: Callable[[], Awaitable[Answer]]) -> Answer:
     """Run a coroutine beside whatever loop the browser keeps in this thread.
 
-    Fails with what every task waits for when it takes longer than two minutes.
+    Fails with what every task waits for when it takes longer than LIMIT_S.
     """
 
     async def main() -> Answer:
@@ -169,6 +169,16 @@ class Fleet:
             assert child.end() == 0, child.told()
         finally:
             child.kill_all()
+
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """Stand still for as long as the block does, so that it sees one moment of a rollout."""
+        assert self._child is not None
+        self._child.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._child.send(signal.SIGCONT)
 
     def family(self) -> set[Process]:
         """Return its processes."""

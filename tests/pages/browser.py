@@ -7,10 +7,11 @@ In this order: Debian's Chromium, a Chromium on the path, the one that
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, Playwright, expect
 
 _DEBIAN = Path("/usr/bin/chromium")
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE_MS = 60_000  # how long a slow machine may take; nothing waits longer than it must
 _UNPACKED = Path(__file__).parents[2] / "web/browser/run/start"
 _FLAGS = (
     "--no-sandbox",
@@ -21,6 +22,9 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def find_browser() -> str:

@@ -4,12 +4,13 @@ Not for the whole session: while Playwright runs, its event loop runs in this th
 asynchronous test of another module could.
 """
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from tests.pages.browser import find_browser, launch
+from tests.pages.browser import PATIENCE_MS, find_browser, launch
 from tests.pages.server import serving
 
 _MISSING = "PAGE TESTS SKIPPED: no Chromium found; install Debian's `chromium` to run them"
@@ -36,6 +37,8 @@ def site(browser: Browser) -> Iterator[str]:
         yield address
 
 
+_REFUSED = re.compile("status (of )?(401|409)")
+"""The browser reports every refusal that it is given."""
 Open = Callable[..., Page]
 
 
@@ -55,7 +58,7 @@ class Watch:
 
     def _console(self, message: object) -> None:
         kind, text = getattr(message, "type", ""), getattr(message, "text", "")
-        refused = "status of 409" in text  # the browser reports every refusal it is given
+        refused = _REFUSED.search(text)
         if kind in {"error", "warning"} and not refused:
             self.complaints.append(f"{kind}: {text}")
 
@@ -78,6 +81,7 @@ def open_page(browser: Browser, site: str) -> Iterator[Open]:
             reduced_motion="reduce",
         )
         contexts.append((context, Watch(context, site)))
+        context.set_default_timeout(PATIENCE_MS)
         context.request.post(f"{site}/reset")
         page = context.new_page()
         page.goto(site + path)

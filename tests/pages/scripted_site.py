@@ -1,7 +1,8 @@
 """A small server with the real pages and a scripted campaign: `python -m … PORT`.
 
-The campaign moves a step every 300 ms while it runs. `/samples/NAME` and `/empty/NAME` show
-every sample; `POST /reset` puts the script back to its start.
+Nothing moves by itself: `POST /reset?step=N` puts the running campaign to a step, and open
+pages hear of it as they do in production. So a test decides when its moment comes, however
+slow the machine is. `/full/sample/NAME` and `/empty/sample/NAME` show every sample.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ from roadworthy.cloud.web.live import LiveStream
 from roadworthy.cloud.web.render import CONTENT_SECURITY_POLICY, Renderer
 from roadworthy.cloud.web.static_files import STATIC
 
-STEP_S = 0.3
+STREAM_EVERY_S = 0.3
+START = 40
 HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 Chosen = Annotated[str, Parameter(query="state")]
@@ -35,14 +37,8 @@ ViewNow = Callable[[], views.View]
 class Script:
     """Where the scripted campaign is."""
 
-    step: int = 40
+    step: int = START
     state: str = "running"
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(STEP_S)
-            if self.state == "running" and self.step < samples.STEPS:
-                self.step += 1
 
 
 script = Script()
@@ -75,7 +71,7 @@ async def stream(view_now: ViewNow) -> AsyncIterator[bytes]:
     live = LiveStream(renderer)
     while True:
         yield live.update(view_now(), samples.FRAME)
-        await asyncio.sleep(STEP_S)
+        await asyncio.sleep(STREAM_EVERY_S)
 
 
 def events(view_now: ViewNow) -> Stream:
@@ -172,16 +168,8 @@ async def sample(kind: str, name: str) -> Response[str]:
 
 
 @post("/reset", status_code=204)
-async def reset(step: int = 40) -> None:
+async def reset(step: int = START) -> None:
     script.step, script.state = step, "running"
-
-
-async def begin(app: Litestar) -> None:
-    app.state.task = asyncio.create_task(script.run())
-
-
-async def end(app: Litestar) -> None:
-    app.state.task.cancel()
 
 
 app = Litestar(
@@ -203,8 +191,6 @@ app = Litestar(
         reset,
         create_static_files_router("/static", [STATIC]),
     ],
-    on_startup=[begin],
-    on_shutdown=[end],
     openapi_config=None,
 )
 

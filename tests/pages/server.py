@@ -12,7 +12,8 @@ from pathlib import Path
 from roadworthy.base.clock import SystemClock
 
 _ROOT = Path(__file__).parents[2]
-_START_LIMIT_S = 60
+_START_LIMIT_S = 120
+_END_LIMIT_S = 60
 
 
 def free_port() -> int:
@@ -46,4 +47,4 @@ def serving(port: int = 0) -> Iterator[str]:
             yield site
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(_END_LIMIT_S)

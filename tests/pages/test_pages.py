@@ -1,41 +1,45 @@
 """The pages in a real browser, under the real content policy, with live updates."""
 
 import re
+import threading
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from tests.cloud.web import fleet_samples, samples
 from tests.pages.conftest import Open
 from tests.pages.server import free_port, serving
+
+from roadworthy.cloud.web import views
 
 CAMPAIGN = "/campaigns/c-7f21"
 PAGES = {f"full {name}": f"/full/sample/{name}" for name in fleet_samples.ALL} | {
     f"empty {name}": f"/empty/sample/{name}" for name in fleet_samples.EMPTY
 }
-CONFIRMED = ".figure-ok dd"
-WIDE_MS = 15_000
+START, LATER, AT_THE_END = 40, 80, samples.STEPS
 
 
-def confirmed(page: Page) -> int:
-    text = page.locator("#campaign-figures").locator(CONFIRMED).inner_text()
-    found = re.match(r"\d+", text)
-    assert found
-    return int(found.group())
+def confirmed_at(step: int) -> int:
+    return samples.campaign(step).confirmed
 
 
-def count_in(text: str) -> int:
-    found = re.search(r"<dt>Confirmed</dt>\s*<dd>(\d+)", text)
-    assert found
-    return int(found.group(1))
+def move(page: Page, step: int) -> None:
+    """Let the campaign be at a step, as if its vehicles had reported."""
+    site = "/".join(page.url.split("/")[:3])
+    assert page.request.post(f"{site}/reset?step={step}").ok
 
 
-def wait_for_more(page: Page, before: int) -> None:
-    page.wait_for_function(
-        "before => parseInt(document.querySelector('#campaign-figures dd').textContent) > before",
-        arg=before,
-        timeout=WIDE_MS,
-    )
+def expect_confirmed(page: Page, step: int) -> None:
+    figure = page.locator("#campaign-figures .figure-ok dd")
+    expect(figure).to_have_text(f"{confirmed_at(step)}of 50")
+
+
+def expect_table(page: Page, shown: views.VehicleTableView) -> None:
+    """Expect the table to show as many confirmed vehicles and as much in total as the view."""
+    table = page.locator("#vehicle-table")
+    confirmed = sum(row.stage == "confirmed" for row in shown.rows)
+    expect(table.locator("tbody .pill").get_by_text("Confirmed")).to_have_count(confirmed)
+    expect(table).to_contain_text(f"{shown.paging.total} in total")
 
 
 def violations(page: Page) -> list[str]:
@@ -79,39 +83,48 @@ def test_the_menu_is_within_reach_on_a_phone(open_page: Open) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Campaigns")
 
 
+def test_the_script_moves_on_with_every_step_that_is_used() -> None:
+    assert 0 < confirmed_at(START) < confirmed_at(LATER) < confirmed_at(AT_THE_END)
+    for query in ({"text": "wrtht6"}, {"page": 2}):
+        begin, end = (samples.table(step, **query) for step in (START, AT_THE_END))
+        assert sum(r.stage == "confirmed" for r in begin.rows) != sum(
+            r.stage == "confirmed" for r in end.rows
+        )
+
+
 def test_a_campaign_moves_while_one_looks_at_it(open_page: Open) -> None:
     page = open_page(CAMPAIGN)
-    expect(page.locator("#connection")).to_have_text("Live", timeout=WIDE_MS)
-    before = confirmed(page)
-    points = page.evaluate("document.querySelector('#burn').dataset.burn.length")
-    assert points > 0
-    wait_for_more(page, before)
-    rows = page.locator("#vehicle-table tbody")
-    expect(rows).to_contain_text("Confirmed", timeout=WIDE_MS)
+    expect(page.locator("#connection")).to_have_text("Live")
+    for step in (START, LATER, AT_THE_END):
+        move(page, step)
+        expect_confirmed(page, step)
+        expect_table(page, samples.table(step))
     expect(page.locator("#burn canvas")).to_be_visible()
 
 
 def test_the_table_refreshes_itself_with_its_filter(open_page: Open) -> None:
     page = open_page(f"{CAMPAIGN}?stage=confirmed")
-    total = "parseInt(document.querySelector('#vehicle-table .pages p').textContent)"
-    before = page.evaluate(total)
-    page.wait_for_function(f"before => {total} > before", arg=before, timeout=WIDE_MS)
-    expect(page.locator("#vehicle-table .pill").first).to_have_text("Confirmed")
-    expect(page.locator("#vehicle-table")).not_to_contain_text("Queued")
+    table = page.locator("#vehicle-table")
+    for step in (START, LATER, AT_THE_END):
+        move(page, step)
+        expect(table).to_contain_text(f"{confirmed_at(step)} in total")
+        expect(table.locator(".pill").first).to_have_text("Confirmed")
+        expect(table).not_to_contain_text("Queued")
 
 
 def test_pause_freezes_and_resume_goes_on(open_page: Open) -> None:
     page = open_page(CAMPAIGN)
+    title, toast = page.locator("#campaign-head h1"), page.locator(".toast")
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator("#campaign-head h1")).to_contain_text("Paused")
-    expect(page.locator(".toast")).to_have_text("Campaign paused")
-    frozen = count_in(page.request.get(page.url).text())
-    expect(page.locator("#campaign-figures").locator(CONFIRMED)).to_have_text(f"{frozen}of 50")
-    page.wait_for_timeout(1500)
-    assert confirmed(page) == frozen
+    expect(toast).to_have_text("Campaign paused")
+    expect(title).to_contain_text("Paused")
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+    expect_confirmed(page, START)
     page.get_by_role("button", name="Resume").click()
-    expect(page.locator("#campaign-head h1")).to_contain_text("Running")
-    wait_for_more(page, frozen)
+    expect(toast.last).to_have_text("Campaign resumed")
+    expect(title).to_contain_text("Running")
+    move(page, LATER)
+    expect_confirmed(page, LATER)
 
 
 def test_abort_asks_for_a_reason_first(open_page: Open) -> None:
@@ -149,11 +162,11 @@ def test_the_filter_keeps_focus_and_text_while_the_page_is_live(open_page: Open)
     field.press_sequentially("wrtht6", delay=20)
     expect(page).to_have_url(re.compile(r"text=wrtht6$"))
     expect(page.locator("#vehicle-table")).to_contain_text("17 in total")
-    before = confirmed(page)
-    wait_for_more(page, before)
+    for step in (START, LATER):
+        move(page, step)
+        expect_table(page, samples.table(step, text="wrtht6"))
     expect(field).to_be_focused()
     expect(field).to_have_value("wrtht6")
-    expect(page.locator("#vehicle-table")).to_contain_text("17 in total")
     expect(page.locator("#vehicle-table")).not_to_contain_text("Small car")
 
 
@@ -161,8 +174,9 @@ def test_the_second_page_stays_the_second_page(open_page: Open) -> None:
     page = open_page(CAMPAIGN)
     page.locator("#vehicle-table").get_by_role("link", name="Next").click()
     expect(page.locator("#vehicle-table")).to_contain_text("page 2 of 4")
-    wait_for_more(page, confirmed(page))
-    page.wait_for_timeout(1500)
+    for step in (START, AT_THE_END):
+        move(page, step)
+        expect_table(page, samples.table(step, page=2))
     expect(page.locator("#vehicle-table")).to_contain_text("page 2 of 4")
 
 
@@ -183,12 +197,42 @@ def test_a_page_survives_a_restart_of_the_server(browser: Browser) -> None:
     badge = page.locator("#connection")
     with serving(port) as site:
         page.goto(site + CAMPAIGN)
-        expect(badge).to_have_text("Live", timeout=WIDE_MS)
-    expect(badge).to_have_text("Reconnecting", timeout=WIDE_MS)
+        expect(badge).to_have_text("Live")
+    expect(badge).to_have_text("Reconnecting")
     with serving(port):
-        expect(badge).to_have_text("Live", timeout=WIDE_MS)
-        wait_for_more(page, confirmed(page))
+        expect(badge).to_have_text("Live")
+        move(page, LATER)
+        expect_confirmed(page, LATER)
         context.close()
+
+
+def test_a_page_is_live_although_a_script_comes_late(browser: Browser, site: str) -> None:
+    context, late = browser.new_context(), threading.Event()
+    page = context.new_page()
+
+    def wait(route: Route) -> None:
+        late.wait(1.0)
+        route.continue_()
+
+    page.route("**/hx-sse*", wait)
+    page.goto(site + CAMPAIGN)
+    expect(page.locator("#connection")).to_have_text("Live")
+    context.close()
+
+
+@pytest.mark.parametrize("status", [0, 503])
+def test_a_page_is_live_although_its_first_connection_failed(
+    browser: Browser, site: str, status: int
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    badge = page.locator("#connection")
+    page.route("**/events", lambda route: route.fulfill(status=status) if status else route.abort())
+    page.goto(site + CAMPAIGN)
+    expect(badge).to_have_text("Reconnecting")
+    page.unroute("**/events")
+    expect(badge).to_have_text("Live")
+    context.close()
 
 
 def test_the_lists_refresh_themselves(open_page: Open) -> None:

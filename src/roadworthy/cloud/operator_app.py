@@ -106,7 +106,8 @@ def _page_problem(desk: Desk, renderer: Renderer) -> Any:  # noqa: ANN401 - lite
         if "text/html" not in request.headers.get("accept", "text/html"):
             return handle_problem(request, error)
         found = as_error(error)
-        if isinstance(found, NotSignedInError) and request.method == "GET":
+        by_script = "hx-request" in request.headers  # a redirect would land inside the page
+        if isinstance(found, NotSignedInError) and request.method == "GET" and not by_script:
             wanted = request.url.path + (f"?{query}" if (query := request.url.query) else "")
             return Redirect(f"/sign-in?return_to={quote(wanted)}", status_code=303)
         answer = answer_to(request, error)

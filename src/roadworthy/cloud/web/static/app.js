@@ -3,6 +3,8 @@
 
 const page = document.documentElement;
 const SILENCE_STALE_MS = 12_000;
+const RETRY_MS = 1_000;
+const RETRY_MAX_MS = 30_000;
 const ANNOUNCE_EVERY_MS = 10_000;
 const TOAST_MS = 6_000;
 const SAMPLES_MAX = 1_200;
@@ -37,21 +39,64 @@ function showConnection(state, text) {
   badge.lastElementChild.textContent = text;
 }
 
+function lose() {
+  showConnection("lost", "Reconnecting");
+}
+
 function hear() {
   heard = performance.now();
   showConnection("live", "Live");
 }
 
+// htmx keeps a stream alive that was open once. A first connection that fails, it leaves at that.
+class Connection {
+  constructor() {
+    this.open = false;
+    this.tries = 0;
+    this.next = performance.now() + RETRY_MS;
+    document.addEventListener("htmx:sse:after:connection", () => this.opened());
+    document.addEventListener("htmx:sse:before:message", hear);
+    document.addEventListener("htmx:sse:error", lose);
+    document.addEventListener("htmx:sse:close", () => this.closed());
+    for (const name of ["htmx:error", "htmx:response:error"])
+      document.addEventListener(name, (event) => event.target === stream && this.closed());
+    setInterval(() => this.look(), 1_000);
+  }
+
+  opened() {
+    this.open = true;
+    this.tries = 0;
+    hear();
+  }
+
+  closed() {
+    this.open = false;
+    lose();
+  }
+
+  look() {
+    const now = performance.now();
+    if (document.hidden) return;
+    if (now - heard > SILENCE_STALE_MS && badge.dataset.state === "live")
+      showConnection("stale", "Stale");
+    if (this.open || now < this.next) return;
+    this.tries += 1;
+    this.next = now + Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** this.tries) * (0.7 + 0.6 * Math.random());
+    window.htmx.trigger(stream, "connect");
+  }
+}
+
 if (stream && badge && window.htmx) {
   showConnection("connecting", "Connecting");
-  document.addEventListener("htmx:sse:after:connection", hear);
-  document.addEventListener("htmx:sse:before:message", hear);
-  document.addEventListener("htmx:sse:error", () => showConnection("lost", "Reconnecting"));
-  document.addEventListener("htmx:sse:close", () => showConnection("lost", "Reconnecting"));
-  setInterval(() => {
-    if (document.hidden || performance.now() - heard < SILENCE_STALE_MS) return;
-    if (badge.dataset.state === "live") showConnection("stale", "Stale");
-  }, 1_000);
+  new Connection();
+}
+
+// Whoever is signed out meanwhile is asked to sign in, and comes back to this page.
+document.addEventListener("htmx:response:error", (event) => signInAgain(event.detail.ctx.response.status));
+document.addEventListener("htmx:sse:error", (event) => signInAgain(event.detail.status));
+
+function signInAgain(status) {
+  if (status === 401) location.reload();
 }
 
 const spoken = document.getElementById("announce");

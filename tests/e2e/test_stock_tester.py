@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from udsoncan.typing import ClientConfig
 
 TESTER = 0x0E80
-HVAC = "hw-hvac-h3"
-RELEASE, CAMPAIGN = "hvac-2", "hvac"
+UPDATED = ("hw-hvac-h3", "hw-seat-s1", "hw-light-l4", "hw-radar-77g", "hw-door-d2", "hw-airbag-a4")
+"""Enough for the update to take many of the tester's rounds."""
+RELEASE, CAMPAIGN = "comfort-2", "comfort"
 
 
 @contextmanager
@@ -56,8 +57,8 @@ def test_a_stock_tester_reads_a_truck_that_is_being_updated(world: World) -> Non
         ecu for ecu in vehicle_type("truck-40t").ecus if ecu.hardware_id.startswith("hw-ebs")
     )
     serial, version = ecu_serial(truck, ecu), factory_release().images[ecu.hardware_id].version
-    image = Image(HVAC, "2.0", 2, bytes(range(256)) * 160)
-    add_release(world.client, world.server.offline, RELEASE, image)
+    images = [Image(kind, "2.0", 2, bytes(range(256)) * 160) for kind in UPDATED]
+    add_release(world.client, world.server.offline, RELEASE, *images)
     with stock_tester(port, ecu, serial, version) as uds:
         open_campaign(world.client, CAMPAIGN, RELEASE, ["truck-40t"])
         stages: list[str] = []

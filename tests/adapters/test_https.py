@@ -164,6 +164,22 @@ async def test_a_client_of_a_foreign_authority_learns_why_it_is_refused(
     assert cloud.asked == []
 
 
+async def test_the_server_is_told_of_a_foreign_certificate_and_of_no_other(
+    cloud: Cloud, client: Open, authority: Authority, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    server = await serve(cloud, tls=authority.server(), refused=told.append)
+    assert await client(server).metadata("images", "x") == b"answer"
+    assert told == []
+    rogue = Authority(tmp_path).vehicle(ONE)
+    tls = authority.anonymous(rogue.certificate, rogue.private_key)
+    with pytest.raises(LinkError, match="may not accept our certificate"):
+        await client(server, tls=tls).metadata("images", "x")
+    assert set(told) == {"certificate signature failure"}
+    assert len(cloud.asked) == 1
+    await server.stop()
+
+
 async def test_a_server_of_a_foreign_authority_is_not_trusted(
     cloud: Cloud, start: Start, client: Open, tmp_path: Path
 ) -> None:

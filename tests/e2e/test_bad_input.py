@@ -219,6 +219,13 @@ def test_a_certificate_of_a_foreign_authority_opens_nothing(
     run_async(lambda: foreign.on_https(world.server, on_https))
     run_async(lambda: foreign.on_mqtt(world.server, on_mqtt))
     assert all("certificate" in why or "authority" in why for why in reasons), reasons
+    for door in ("vehicles-https", "vehicles-mqtt"):
+        until(lambda door=door: entries(world.client, f"door/{door}"), f"an entry of {door}")  # type: ignore[misc]
+        entry = check_entry(world, f"door/{door}", "access-refused")
+        assert entry["data"]["code"] == "bad-certificate"
+        check_line(world, "/", f"Certificates refused at {door}", entry["data"]["detail"])
+    about_vehicle = entries(world.client, f"vehicle/{hand_vehicle.key}")
+    assert [entry["type"] for entry in about_vehicle] == ["vehicle-enrolled"], "it proves nothing"
 
 
 def test_a_certificate_that_was_never_registered_opens_nothing(

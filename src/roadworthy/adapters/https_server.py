@@ -21,7 +21,7 @@ import uvicorn
 from typing_extensions import override
 
 from roadworthy.adapters._http_protocol import GuardedProtocol, connections_max
-from roadworthy.adapters.tls import TlsServer, server_context
+from roadworthy.adapters.tls import Refused, TlsServer, server_context
 from roadworthy.base.errors import ConflictError, StoreError
 
 __all__ = ["AsgiApp", "Receive", "RunningServer", "Scope", "Send", "serve"]
@@ -87,7 +87,12 @@ class RunningServer:
 
 
 async def serve(
-    app: AsgiApp, *, host: str = "127.0.0.1", port: int = 0, tls: TlsServer | None = None
+    app: AsgiApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: TlsServer | None = None,
+    refused: Refused | None = None,
 ) -> RunningServer:
     """Serve `app` and return when it accepts connections.
 
@@ -96,12 +101,13 @@ async def serve(
         host: address to listen on.
         port: 0 picks a free one.
         tls: without it plain HTTP; with `client_ca` a client certificate is required.
+        refused: told of each client certificate that TLS does not accept, and why.
 
     Raises:
         ConflictError: the port is in use.
         StoreError: a TLS file is unusable, or the application's start-up failed.
     """
-    context = server_context(tls) if tls is not None else None
+    context = server_context(tls, refused) if tls is not None else None
     listener = _listen(host, port)
     config = uvicorn.Config(
         _Calm(app),

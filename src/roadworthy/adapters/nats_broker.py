@@ -24,6 +24,7 @@ import nkeys  # type: ignore[import-untyped]
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from roadworthy.adapters._broker_log import RefusedCertificates
 from roadworthy.adapters.processes import ChildProcess, ChildSettings, tail
 from roadworthy.adapters.tls import TlsServer
 from roadworthy.base.clock import Chance, Clock
@@ -107,6 +108,7 @@ class NatsBroker:
         self._clock = clock
         self._config = settings.folder / "nats-server.json"
         self.log = settings.folder / "broker.log"
+        self._refused = RefusedCertificates(self.log)
         self._child = ChildProcess(
             ChildSettings("nats-server", settings.folder), self._command, clock
         )
@@ -141,6 +143,10 @@ class NatsBroker:
     async def stop(self) -> None:
         """End the broker; all that it accepted stays in its folder."""
         await self._child.stop()
+
+    def refused_certificates(self) -> list[str]:
+        """Return why the MQTT listener did not accept certificates, since this was last asked."""
+        return self._refused.look()
 
     async def connect(self, role: Role) -> Client:
         """Return a connection of our own side; it reconnects by itself.

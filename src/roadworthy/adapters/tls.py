@@ -11,13 +11,16 @@ often it is lost there, because the server closes while our request is on its wa
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import override
 
 from roadworthy.base.errors import StoreError
 
 __all__ = [
+    "Refused",
     "TlsClient",
     "TlsServer",
     "ask_tls_reason",
@@ -25,6 +28,9 @@ __all__ = [
     "server_context",
     "tls_reason",
 ]
+
+Refused = Callable[[str], None]
+"""Told, for each client certificate that TLS does not accept, why, in OpenSSL's words."""
 
 _ALERT_TIMEOUT_S = 1.0
 _CLOSED = (
@@ -75,8 +81,12 @@ class TlsClient:
     private_key: Path | None = None
 
 
-def server_context(tls: TlsServer) -> ssl.SSLContext:
+def server_context(tls: TlsServer, refused: Refused | None = None) -> ssl.SSLContext:
     """Return a TLS 1.3 context for a listener.
+
+    Args:
+        tls: its files.
+        refused: told of each certificate that is not accepted; it can't change that.
 
     Raises:
         StoreError: a file is missing, is no PEM, or key and certificate do not match.
@@ -87,6 +97,8 @@ def server_context(tls: TlsServer) -> ssl.SSLContext:
     if tls.client_ca is not None:
         _trust(context, tls.client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
+    if refused is not None:
+        context.sslobject_class = _telling(refused)
     return context
 
 
@@ -140,6 +152,24 @@ async def ask_tls_reason(host: str, port: int, context: ssl.SSLContext) -> str |
     except (OSError, TimeoutError):
         return None
     return _CLOSED
+
+
+def _telling(refused: Refused) -> type[ssl.SSLObject]:
+    """Return a TLS connection that tells of a refusal, which asyncio would keep to itself."""
+
+    class Telling(ssl.SSLObject):
+        """As its base, and says why it does not accept a certificate."""
+
+        @override
+        def do_handshake(self) -> None:
+            """Go on with the handshake."""
+            try:
+                super().do_handshake()
+            except ssl.SSLCertVerificationError as error:
+                refused(error.verify_message)
+                raise
+
+    return Telling
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

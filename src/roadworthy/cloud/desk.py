@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from roadworthy.base.clock import Chance, Clock
 from roadworthy.base.ids import Sha256, VehicleKey
 from roadworthy.cloud.authority import Authority
+from roadworthy.cloud.doors import Doors
 from roadworthy.cloud.ports import Store, Tables
 from roadworthy.cloud.price import Price
 from roadworthy.cloud.sightings import Sightings
@@ -63,6 +64,7 @@ class Desk:
     environment: str = ""
     price: Price | None = None
     sightings: Sightings = field(default_factory=Sightings)
+    doors: Doors = field(default_factory=Doors)
 
     def now(self) -> datetime:
         """Return the time."""

@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from litestar import Litestar
-
 from roadworthy.adapters.delta_process import make_in_child
 from roadworthy.adapters.files import FolderArtifacts
 from roadworthy.adapters.https_server import AsgiApp, RunningServer, serve
@@ -24,6 +22,7 @@ from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.access import LINK_LIFE, SCOPES, issue
 from roadworthy.cloud.admission import admit
 from roadworthy.cloud.desk import Desk
+from roadworthy.cloud.doors import HTTPS_DOOR
 from roadworthy.cloud.folder import ServerFolder
 from roadworthy.cloud.operator_app import make_operator_app
 from roadworthy.cloud.pages.sign_in import sign_in_path
@@ -31,7 +30,14 @@ from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.cloud.price import Price
 from roadworthy.cloud.repositories import store_roots
 from roadworthy.cloud.vehicle_api import make_vehicle_app
-from roadworthy.cloud.workers import build_deltas, keep_sightings, repeat, run_campaigns, take_in
+from roadworthy.cloud.workers import (
+    build_deltas,
+    keep_doors,
+    keep_sightings,
+    repeat,
+    run_campaigns,
+    take_in,
+)
 
 __all__ = ["RunningCloud", "ServerSettings", "TlsServer", "issue_local", "running_cloud"]
 
@@ -39,6 +45,7 @@ _LOG = logging.getLogger("roadworthy.cloud")
 _ENGINE_EVERY_S = 0.5
 _DELTAS_EVERY_S = 1.0
 _SIGHTINGS_EVERY_S = 10.0
+_DOORS_EVERY_S = 2.0
 _RESTART_AFTER_S = 1.0
 _SECRET_BYTES = 32
 
@@ -119,13 +126,23 @@ async def running_cloud(settings: ServerSettings) -> AsyncIterator[RunningCloud]
         stack.push_async_callback(gate.close)
         vehicle_tls, operator_tls = _tls(settings), settings.operator_tls
         vehicle_app, operator_app = make_vehicle_app(desk), make_operator_app(desk)
-        vehicle = await _listen(
-            stack, vehicle_app, settings.host, settings.vehicle_port, vehicle_tls
+        vehicle = await serve(
+            cast("AsgiApp", vehicle_app),
+            host=settings.host,
+            port=settings.vehicle_port,
+            tls=vehicle_tls,
+            refused=lambda reason: desk.doors.note(HTTPS_DOOR, reason),
         )
-        operator = await _listen(
-            stack, operator_app, settings.host, settings.operator_port, operator_tls
+        stack.push_async_callback(vehicle.stop)
+        operator = await serve(
+            cast("AsgiApp", operator_app),
+            host=settings.host,
+            port=settings.operator_port,
+            tls=operator_tls,
         )
-        tasks = [asyncio.create_task(_keep(desk, work)) for work in _workers(desk, messages)]
+        stack.push_async_callback(operator.stop)
+        workers = _workers(desk, messages, broker)
+        tasks = [asyncio.create_task(_keep(desk, work)) for work in workers]
         stack.push_async_callback(_end, tasks)
         yield RunningCloud(desk, operator, vehicle, broker)
 
@@ -164,11 +181,15 @@ def _tls(settings: ServerSettings) -> TlsServer:
     return TlsServer(folder.tls("server.pem"), folder.tls("server.key"), folder.tls("ca.pem"))
 
 
-def _workers(desk: Desk, messages: NatsMessages) -> list[Callable[[], Awaitable[None]]]:
+def _workers(
+    desk: Desk, messages: NatsMessages, broker: NatsBroker
+) -> list[Callable[[], Awaitable[None]]]:
+    refused = broker.refused_certificates
     return [
         lambda: repeat(desk, lambda: run_campaigns(desk, messages), _ENGINE_EVERY_S),
         lambda: repeat(desk, lambda: build_deltas(desk, make_in_child), _DELTAS_EVERY_S),
         lambda: repeat(desk, lambda: keep_sightings(desk), _SIGHTINGS_EVERY_S),
+        lambda: repeat(desk, lambda: keep_doors(desk, refused), _DOORS_EVERY_S),
         lambda: take_in(desk, messages, messages),
     ]
 
@@ -178,18 +199,6 @@ def _admit(store: SqliteStore[StoredEntry, Account], clock: Clock) -> Authorise:
         return await admit(store, certificate, now=clock.now())
 
     return ask
-
-
-async def _listen(
-    stack: contextlib.AsyncExitStack,
-    app: Litestar,
-    host: str,
-    port: int,
-    tls: TlsServer | None,
-) -> RunningServer:
-    server = await serve(cast("AsgiApp", app), host=host, port=port, tls=tls)
-    stack.push_async_callback(server.stop)
-    return server
 
 
 async def _keep(desk: Desk, worker: Callable[[], Awaitable[None]]) -> None:

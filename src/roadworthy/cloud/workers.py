@@ -7,7 +7,7 @@ stored was never acknowledged, so it comes again.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from roadworthy.base.errors import (
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.deltas import Make, Pair, build_delta, missing_deltas, releases_in_need
 from roadworthy.cloud.desk import Desk, Downlink
+from roadworthy.cloud.doors import MQTT_DOOR, tell
 from roadworthy.cloud.engine import is_due, running_campaigns, tick
 from roadworthy.cloud.intake import accept, refuse
 from roadworthy.cloud.ports import Tables
@@ -32,6 +33,7 @@ __all__ = [
     "Uplink",
     "UplinkMessage",
     "build_deltas",
+    "keep_doors",
     "keep_sightings",
     "repeat",
     "run_campaigns",
@@ -105,6 +107,16 @@ async def keep_sightings(desk: Desk) -> None:
     """Store when vehicles were last heard of."""
     if noted := desk.sightings.take():
         await desk.write(lambda tables: store_sightings(tables, noted))
+
+
+async def keep_doors(desk: Desk, refused_by_broker: Callable[[], Iterable[str]]) -> None:
+    """Record the certificates that ended in a TLS handshake."""
+    for reason in refused_by_broker():
+        desk.doors.note(MQTT_DOOR, reason)
+    now = desk.now()
+    if due := desk.doors.due(desk.tables(), now=now):
+        await desk.write(lambda tables: tell(tables, due, now=now))
+        desk.doors.forget(due)
 
 
 async def build_deltas(desk: Desk, make: Make) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.api.schemas import moment
+from roadworthy.cloud.doors import HTTPS_DOOR, MQTT_DOOR, QUIET, last_told
 from roadworthy.cloud.enrolment import CERTIFICATE_LIFE, vehicle_or_error
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.present.campaigns import campaign_row
@@ -45,7 +46,7 @@ def overview(tables: Tables, *, now: datetime) -> views.OverviewView:
     latest = campaign_row(tables, campaigns[0]) if campaigns else None
     census = tables.vehicles.census(now.timestamp() - _ONLINE_S)
     return views.OverviewView(
-        attention=_attention(tables, rows),
+        attention=(*_attention(tables, rows), *_at_the_doors(tables, now)),
         running=rows,
         fleet=views.FleetCounts(
             vehicles=census.vehicles,
@@ -130,6 +131,21 @@ def _attention(tables: Tables, rows: tuple[views.CampaignRow, ...]) -> tuple[vie
         for release in drafts
     ]
     return tuple(found)
+
+
+def _at_the_doors(tables: Tables, now: datetime) -> tuple[views.Attention, ...]:
+    told = ((door, last_told(tables, door)) for door in (HTTPS_DOOR, MQTT_DOOR))
+    return tuple(
+        views.Attention(
+            "warn",
+            f"Certificates refused at {door.partition('/')[2]}",
+            str(entry.data["detail"]),
+            f"/ledger?entry={entry.index}#entry-{entry.index}",
+            entry.time,
+        )
+        for door, entry in told
+        if entry is not None and now - entry.time < QUIET
+    )
 
 
 def _vehicles(number: int) -> str:

@@ -6,11 +6,14 @@ from urllib.parse import quote, urljoin, urlsplit
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from markupsafe import escape
 from tests.cloud.conftest import Bench, TestVehicle, offer_of
 
 from roadworthy.cloud.pages.sign_in import own_path
+from roadworthy.cloud.present.fleet import overview
 from roadworthy.compliance.ledger import verify_bundle
 from roadworthy.trust.keys import key_of
+from roadworthy.updates.failure_codes import explain
 from roadworthy.updates.reports import Progress, Refusal, Stage
 
 PAGES = ("/", "/campaigns", "/vehicles", "/releases", "/ledger")
@@ -55,6 +58,33 @@ async def test_every_page_shows_a_rollout_half_way(bench: Bench) -> None:
     await shows(bench, f"/vehicles/{vehicles[2].key}", vehicles[2].vin, "ENG-1")
     await shows(bench, "/vehicles", *(vehicle.vin for vehicle in vehicles))
     await shows(bench, "/ledger", "Confirmed", "Started with waves of 4")
+
+
+async def test_the_overview_names_what_failed_until_the_next_campaign(bench: Bench) -> None:
+    vehicles = await bench.rollout(2, gate={"failure_share_max": 1.0})
+    await bench.tick()
+    await bench.confirm(vehicles[0])
+    await bench.fail(vehicles[1])
+    await bench.tick()
+    assert bench.campaign().state == "finished"
+    said = ("1 vehicle failed in Spring", "The campaign has ended without them")
+    await shows(bench, "/", *said)
+    await bench.draft_campaign("summer")
+    await shows(bench, "/", *said)
+    fleet = overview(bench.desk.tables(), now=bench.clock.now()).fleet
+    assert (fleet.current, fleet.failed) == (1, 1), "a draft changes nothing on the road"
+    await bench.operator.post("/api/v1/campaigns/summer/start", json={})
+    assert "failed in Spring" not in (await bench.page("/")).text
+
+
+async def test_a_malformed_answer_of_an_ecu_is_told_in_words(bench: Bench) -> None:
+    (vehicle,) = await bench.rollout(1)
+    await bench.tick()
+    await bench.fail(vehicle, "ecu-malformed-answer")
+    words = str(escape(explain("ecu-malformed-answer")))
+    await shows(bench, "/campaigns/spring", "ecu-malformed-answer", words)
+    await shows(bench, f"/vehicles/{vehicle.key}", "ecu-malformed-answer")
+    assert bench.entries("result")[-1].data["code"] == "ecu-malformed-answer"
 
 
 async def test_every_page_shows_what_failed(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from tests.vehicle.world import VEHICLE, World, content, sha
 
+from roadworthy.diagnostics.uds import Service
 from roadworthy.fleet.inventory import Slots
 from roadworthy.trust import errors as trust_errors
 from roadworthy.trust.keys import signer_from_seed
@@ -156,6 +157,19 @@ def test_a_tampered_image_is_deleted_reported_and_never_reaches_an_ecu(world: Wo
     assert len(world.cloud.requested) == 2
     assert world.is_all_old()
     assert not [name for name in world.storage.files if name.startswith(("part-", "image-"))]
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x74", b"\x74\xff\x01", b"\x7f", b"\x7f\x31\x22"])
+def test_a_malformed_answer_of_an_ecu_fails_the_installation_and_is_named(
+    world: World, answer: bytes
+) -> None:
+    world.offer("offer-1", "brake", "cluster")
+    world.ecu("cluster").says_instead[Service.REQUEST_DOWNLOAD] = answer
+    world.run()
+    (result,) = world.cloud.results
+    assert (result.outcome, result.code) == (Outcome.FAILED, "ecu-malformed-answer")
+    assert result.ecu == "cluster"
+    assert world.is_all_old()
 
 
 def test_an_endless_artifact_is_cut_off(world: World) -> None:

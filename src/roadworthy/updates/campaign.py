@@ -308,7 +308,7 @@ def _started(campaign: Campaign, event: Started) -> Campaign:
         state=CampaignState.RUNNING,
         waves=waves,
         started_at=event.at,
-        reason=f"started with {sum(event.sizes)} vehicles",
+        reason=f"started with {sum(event.sizes)} vehicle{'s' * (sum(event.sizes) != 1)}",
         changed_by=event.by,
         changed_at=event.at,
     )

@@ -43,10 +43,11 @@ def overview(tables: Tables, *, now: datetime) -> views.OverviewView:
     campaigns = tables.campaigns.page(limit=100)
     live = [c for c in campaigns if c.state in {CampaignState.RUNNING, CampaignState.PAUSED}]
     rows = tuple(campaign_row(tables, campaign) for campaign in live)
-    latest = campaign_row(tables, campaigns[0]) if campaigns else None
+    begun = next((c for c in campaigns if c.state is not CampaignState.DRAFT), None)
+    latest = campaign_row(tables, begun) if begun else None
     census = tables.vehicles.census(now.timestamp() - _ONLINE_S)
     return views.OverviewView(
-        attention=(*_attention(tables, rows), *_at_the_doors(tables, now)),
+        attention=(*_attention(tables, rows, latest), *_at_the_doors(tables, now)),
         running=rows,
         fleet=views.FleetCounts(
             vehicles=census.vehicles,
@@ -107,7 +108,9 @@ def vehicle_view(tables: Tables, key: VehicleKey, *, now: datetime) -> views.Veh
     )
 
 
-def _attention(tables: Tables, rows: tuple[views.CampaignRow, ...]) -> tuple[views.Attention, ...]:
+def _attention(
+    tables: Tables, rows: tuple[views.CampaignRow, ...], latest: views.CampaignRow | None
+) -> tuple[views.Attention, ...]:
     found = [
         views.Attention("warn", f"{row.name} is paused", row.reason, f"/campaigns/{row.id}")
         for row in rows
@@ -123,6 +126,12 @@ def _attention(tables: Tables, rows: tuple[views.CampaignRow, ...]) -> tuple[vie
         for row in rows
         if row.failed + row.silent and row.state == "running"
     ]
+    if latest and latest.state == "finished" and (missed := latest.failed + latest.silent):
+        title = f"{_vehicles(missed)} failed in {latest.name}"
+        href = f"/campaigns/{latest.id}#vehicles"
+        found.append(
+            views.Attention("warn", title, "The campaign has ended without them; see why", href)
+        )
     drafts = [r for r in tables.releases.page(limit=20) if r.state is ReleaseState.DRAFT]
     found += [
         views.Attention(

@@ -33,9 +33,11 @@ static int32_t read_patch(void *user, uint32_t offset, uint8_t *out, uint32_t le
     return (int32_t)fread(out, 1, length, patch);
 }
 
-static int write_target(void *user, const uint8_t *data, uint32_t length)
+static int write_target(void *user, uint32_t offset, const uint8_t *data, uint32_t length)
 {
     (void)user;
+    if (fseek(target, (long)offset, SEEK_SET) != 0)
+        return 1;
     if (writes_left-- == 0)
         exit(9);
     return fwrite(data, 1, length, target) != length;
@@ -80,10 +82,8 @@ int main(int count, char **argument)
     if (base == NULL || patch == NULL || target == NULL)
         return 2;
     status = begin();
-    if (status == RW_OK) {
-        fseek(target, (long)((rw_engine *)memory)->position, SEEK_SET);
+    if (status == RW_OK)
         status = rw_apply(memory, &io);
-    }
     fclose(base);
     fclose(patch);
     fclose(target);

@@ -33,11 +33,22 @@ uint32_t rw_decoder_journal_size(const void *workspace)
     return e->phase == RW_PHASE_HEADER ? (uint32_t)sizeof *e : rw_workspace_size(&e->header);
 }
 
+/* A range of 0 would never grow again; a match without a window has nowhere to look. */
+static int coder_in_range(const rw_engine *e)
+{
+    if (e->input_length > RW_INPUT_BUFFER || e->input_used > e->input_length)
+        return 0;
+    if (e->phase > RW_PHASE_START && e->range < RW_RANGE_MIN)
+        return 0;
+    return e->match_length == 0 || e->header.index_bits > 0;
+}
+
 static int state_in_range(const rw_engine *e)
 {
-    uint32_t side, total = RW_HEADER_SIZE + e->header.payload_length;
+    uint32_t side, total = RW_HEADER_SIZE + e->header.payload_length,
+                   ended = e->position >> e->header.step_bits;
 
-    if (e->input_length > RW_INPUT_BUFFER || e->input_used > e->input_length)
+    if (!coder_in_range(e) || e->steps > ended + 1 || e->steps + 1 < ended)
         return 0;
     if (e->phase > RW_PHASE_END || e->status > 0 || e->fed > total)
         return 0;
@@ -81,7 +92,8 @@ static int covers_in_range(const rw_view *view)
             return 0;
         end = c->target + c->length;
     }
-    return 1;
+    return view->engine->phase != RW_PHASE_COVERS
+           || view->engine->previous.target + view->engine->previous.length == end;
 }
 
 static int weights_in_range(const rw_view *view)
@@ -106,7 +118,8 @@ int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size)
         return RW_BAD_JOURNAL;
     e->workspace_size = size;
     if (e->phase == RW_PHASE_HEADER)
-        return e->input_length <= RW_HEADER_SIZE && e->status <= 0 && e->fed == e->input_length
+        return e->input_length <= RW_HEADER_SIZE && e->input_used == 0 && e->status <= 0
+                       && e->fed == e->input_length
                    ? RW_OK
                    : RW_BAD_JOURNAL;
     rw_header_write(&e->header, bytes);
@@ -334,13 +347,15 @@ int rw_decoder_run(void *workspace, const rw_source *source, const uint8_t *in, 
     return status;
 }
 
-/* Writes what was made, in pieces of one page but for the last of a step. */
-static int flush(const rw_io *io, const uint8_t *page, uint32_t *filled)
+/* Writes what was made. Bytes that could not be written are made by no second call. */
+static int flush(rw_engine *e, const rw_io *io, const uint8_t *page, uint32_t *filled)
 {
     uint32_t length = *filled;
 
     *filled = 0;
-    return length > 0 && io->write(io->user, page, length) != 0 ? RW_CALLBACK : RW_OK;
+    return length > 0 && io->write(io->user, e->position - length, page, length) != 0
+               ? RW_CALLBACK
+               : RW_OK;
 }
 
 static int save(void *workspace, const rw_io *io)
@@ -354,14 +369,14 @@ static int save(void *workspace, const rw_io *io)
 int rw_apply(void *workspace, const rw_io *io)
 {
     rw_source source = {io->user, io->read_base};
-    const rw_engine *engine = workspace;
+    rw_engine *engine = workspace;
     uint8_t in[64], page[RW_PAGE];
     uint32_t filled = 0, given = 0, made;
     int32_t got;
     int status;
 
     for (;;) {
-        made = RW_PAGE - filled;
+        made = RW_PAGE - engine->position % RW_PAGE;
         status = rw_decoder_run(workspace, &source, in, &given, page + filled, &made);
         filled += made;
         given = 0; /* what was not taken is read again from where the decoder stands */
@@ -373,7 +388,7 @@ int rw_apply(void *workspace, const rw_io *io)
             }
             status = got == 0 ? RW_NEED_INPUT : RW_CALLBACK;
         }
-        if (flush(io, page, &filled) != RW_OK
+        if (flush(engine, io, page, &filled) != RW_OK
             || (status == RW_STEP && save(workspace, io) != RW_OK))
             return RW_CALLBACK;
         if (status != RW_STEP && status != RW_OUTPUT_FULL)

@@ -38,11 +38,12 @@ typedef struct {
     int (*read_base)(void *user, uint32_t offset, uint8_t *out, uint32_t length);
     /* Bytes read from this offset, 0 when there are none for now, below 0 on failure. */
     int32_t (*read_patch)(void *user, uint32_t offset, uint8_t *out, uint32_t length);
-    int (*write)(void *user, const uint8_t *data, uint32_t length);
+    int (*write)(void *user, uint32_t offset, const uint8_t *data, uint32_t length);
     int (*journal)(void *user, const uint8_t *state, uint32_t length); /* may be 0 */
 } rw_io;
 
-/* Writes come in pieces of this many bytes, but for the last of a step. */
+/* Writes go up in order. Each lies within one page of this many bytes of the target and fills
+ * it up, but for the last of the target and the last before RW_NEED_INPUT or an error. */
 #define RW_PAGE 256u
 /* Returns RW_DONE, RW_NEED_INPUT (call again when there is more) or an error. */
 int rw_apply(void *workspace, const rw_io *io);

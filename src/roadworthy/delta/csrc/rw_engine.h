@@ -22,6 +22,7 @@
 #define RW_WEIGHT_MAX 0x7ffff
 #define RW_INPUT_BUFFER 256 /* patch bytes held back so that one symbol never starves */
 #define RW_SYMBOL_MAX 136   /* more than any one symbol can take */
+#define RW_RANGE_MIN (1u << 24) /* of the range coder, between two decisions */
 #define RW_SLOT_LINE 16u    /* slots come in lines of this many */
 #define RW_LINE_SIZE 256
 #define RW_LINES 4

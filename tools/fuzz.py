@@ -1,0 +1,122 @@
+"""Build the fuzz targets of the delta codec with ASan and UBSan and run each for a while.
+
+    python tools/fuzz.py [--only patch] [--keep build/fuzz] [libFuzzer options]
+
+Options that start with one dash go to libFuzzer: `-runs=2000`, `-max_total_time=60`. Inputs
+that stop a target are kept as `<target>/crash-...`; give such a file as an option to run it
+alone. Needs clang with libFuzzer (Debian: clang and libclang-rt-14-dev).
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from roadworthy import delta
+from roadworthy.base.clock import SeededChance
+
+TARGETS = {"header": 1 << 8, "patch": 1 << 13, "journal": 1 << 13, "apply": 1 << 13}
+TARGETS["roundtrip"] = 1 << 12
+SOURCES = Path(delta.__file__).parent / "csrc"
+HARNESS = Path(__file__).parent.parent / "tests" / "delta" / "fuzz"
+FIRMWARE = Path(delta.__file__).parent.parent / "sim" / "firmware"
+SANITIZE = ["-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all"]
+SEED_BYTES = 700
+TINY_BYTES = 100
+HEADER_BYTES = delta.HEADER_SIZE_BYTES
+
+
+def build(folder: Path, target: str) -> Path:
+    """Compile one target with the codec's own sources; return the program."""
+    program = folder / f"fuzz-{target}"
+    sources = [p for p in sorted(SOURCES.glob("rw_*.c"))]
+    flags = ["-O2", "-g", "-std=c99", "-Wall", "-Wextra", "-Werror", f"-I{SOURCES}", *SANITIZE]
+    flags.append("-Wl,--wrap=rw_code_hash")
+    files = [HARNESS / f"{target}.c", HARNESS / "hostile.c", *sources]
+    subprocess.run(["clang", *flags, "-o", str(program), *map(str, files)], check=True)
+    return program
+
+
+def images(size: int) -> list[tuple[bytes, bytes]]:
+    """Return small pairs: pieces of the shipped firmware, and noise that was cut and moved."""
+    noise = SeededChance("fuzz").random.randbytes(size)
+    moved = noise[size // 2 :] + noise[: size // 3] + b"new" + noise
+    pairs = [(noise, moved), (noise, noise[::-1]), (b"", b"x")]
+    for folder in sorted(path for path in FIRMWARE.iterdir() if path.is_dir()):
+        old, new = (folder / "old.bin").read_bytes(), (folder / "new.bin").read_bytes()
+        piece = slice(len(new) // 2, len(new) // 2 + size)
+        pairs += [(old[piece], new[piece]), (old[piece], old[piece] * 4)]
+    return pairs
+
+
+def hostile(size: int) -> list[bytes]:
+    """Return inputs as hostile.h lays them out, for every instruction set."""
+    found = []
+    for old, new in images(size):
+        for architecture in delta.Architecture:
+            options = delta.EncodeOptions(delta.RamClass.RAM_60K, architecture, step_bytes=4096)
+            patch = delta.encode(old, new, options)
+            found.append(bytes([2, 99]) + len(old).to_bytes(2, "little") + old + patch)
+    return found
+
+
+def seeds(target: str) -> list[bytes]:
+    """Return inputs from which a target starts, as its source lays them out."""
+    if target == "roundtrip":
+        return [
+            bytes([3 * kind, 7]) + len(old).to_bytes(2, "little") + old + new
+            for old, new in images(SEED_BYTES)
+            for kind in range(len(delta.Architecture) + 1)
+        ]
+    if target == "header":
+        return [seed[4 + seed[2] + 256 * seed[3] :][:HEADER_BYTES] for seed in hostile(TINY_BYTES)]
+    if target == "apply":
+        return [bytes([6, 0, 3, 0, 255, 0, 1]) + seed for seed in hostile(SEED_BYTES)]
+    if target == "journal":
+        tiny = hostile(TINY_BYTES)
+        return [
+            fed.to_bytes(2, "little") + bytes([2, 9, 0, 0, 0, 77, 1, 4, 3]) + seed
+            for fed in (0, 50, HEADER_BYTES, HEADER_BYTES + 20, HEADER_BYTES + 150)
+            for seed in tiny[:: 1 + fed % 3]
+        ]
+    return hostile(SEED_BYTES)
+
+
+def fuzz(folder: Path, target: str, options: list[str]) -> None:
+    """Run one target in its own folder, from its seeds and what earlier runs found."""
+    place = folder / target
+    for name in ("seeds", "corpus"):
+        (place / name).mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds(target)):
+        (place / "seeds" / f"{number:03}").write_bytes(seed)
+    files = [str(Path(option).resolve()) for option in options if not option.startswith("-")]
+    defaults = [f"-max_len={TARGETS[target]}", "-timeout=20", "-rss_limit_mb=1500", "-seed=1"]
+    corpus = files or ["corpus", "seeds"]
+    command = [str(build(folder, target).resolve()), *defaults, "-print_final_stats=1"]
+    command += [option for option in options if option.startswith("-")] + corpus
+    print(f"{target}: {' '.join(command[1:])}", flush=True)
+    result = subprocess.run(command, cwd=place, check=False, capture_output=True, text=True)
+    lines = result.stderr.splitlines()
+    if result.returncode != 0:
+        print("\n".join(lines[-60:]))
+        sys.exit(f"{target}: a hostile input was found; it is kept in {place}")
+    print("\n".join(line for line in lines if "DONE" in line), flush=True)
+
+
+def main() -> int:
+    """Build and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=sorted(TARGETS), action="append")
+    parser.add_argument("--keep", type=Path, default=Path("build/fuzz"))
+    known, options = parser.parse_known_args()
+    if shutil.which("clang") is None:
+        sys.exit("clang is not installed (Debian: clang libclang-rt-14-dev)")
+    known.keep.mkdir(parents=True, exist_ok=True)
+    for target in known.only or TARGETS:
+        fuzz(known.keep, target, options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

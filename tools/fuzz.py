@@ -30,11 +30,12 @@ HEADER_BYTES = delta.HEADER_SIZE_BYTES
 def build(folder: Path, target: str) -> Path:
     """Compile one target with the codec's own sources; return the program."""
     program = folder / f"fuzz-{target}"
-    sources = [p for p in sorted(SOURCES.glob("rw_*.c"))]
+    compiler = shutil.which("clang") or "clang"
+    sources = sorted(SOURCES.glob("rw_*.c"))
     flags = ["-O2", "-g", "-std=c99", "-Wall", "-Wextra", "-Werror", f"-I{SOURCES}", *SANITIZE]
     flags.append("-Wl,--wrap=rw_code_hash")
     files = [HARNESS / f"{target}.c", HARNESS / "hostile.c", *sources]
-    subprocess.run(["clang", *flags, "-o", str(program), *map(str, files)], check=True)
+    subprocess.run([compiler, *flags, "-o", str(program), *map(str, files)], check=True)
     return program
 
 
@@ -53,10 +54,17 @@ def images(size: int) -> list[tuple[bytes, bytes]]:
 def hostile(size: int) -> list[bytes]:
     """Return inputs as hostile.h lays them out, for every instruction set."""
     found = []
-    for old, new in images(size):
+    for number, (old, new) in enumerate(images(size)):
         for architecture in delta.Architecture:
-            options = delta.EncodeOptions(delta.RamClass.RAM_60K, architecture, step_bytes=4096)
-            patch = delta.encode(old, new, options)
+            back_end = delta.BackEnd(1 + (number + architecture) % 2)
+            options = delta.MakeOptions(
+                delta.RamClass.RAM_60K,
+                back_end,
+                architecture,
+                4096,
+                None if number % 3 else 1 << 14,
+            )
+            patch = delta.make(old, new, options).data
             found.append(bytes([2, 99]) + len(old).to_bytes(2, "little") + old + patch)
     return found
 

@@ -93,7 +93,7 @@ static int boot(machine *m, uint8_t *workspace, uint32_t size)
     HOSTILE_CHECK(status == RW_OK);
     do
         status = rw_apply(workspace, &io);
-    while (status == RW_NEED_INPUT && m->script_length > 0);
+    while (status == RW_MOVE || (status == RW_NEED_INPUT && m->script_length > 0));
     return status == RW_CALLBACK && say(m) % 2 ? rw_apply(workspace, &io) : status;
 }
 

@@ -43,12 +43,19 @@ static int coder_in_range(const rw_engine *e)
     return e->match_length == 0 || e->header.index_bits > 0;
 }
 
+/* The hash of the last step may still be to come; the end of the target ends a step too. */
+static int steps_in_range(const rw_engine *e)
+{
+    uint32_t ended = e->position >> e->header.step_bits;
+
+    return e->steps <= ended + (e->position == e->header.target_length) && e->steps + 1 >= ended;
+}
+
 static int state_in_range(const rw_engine *e)
 {
-    uint32_t side, total = RW_HEADER_SIZE + e->header.payload_length,
-                   ended = e->position >> e->header.step_bits;
+    uint32_t side, total = RW_HEADER_SIZE + e->header.payload_length;
 
-    if (!coder_in_range(e) || e->steps > ended + 1 || e->steps + 1 < ended)
+    if (!coder_in_range(e) || !steps_in_range(e))
         return 0;
     if (e->phase > RW_PHASE_END || e->status > 0 || e->fed > total)
         return 0;

@@ -1,17 +1,15 @@
 """A journal whose words were changed is refused, or the run that goes on from it ends in bounds."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.delta.c_programs import compiled
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
 
-HARNESS = Path(__file__).parent / "fuzz"
-SOURCES = Path(delta.__file__).parent / "csrc"
 NOISE = SeededChance(21).random.randbytes(90)
 MOVED = NOISE[40:] + b"new" + NOISE
 KINDS = {
@@ -34,15 +32,9 @@ KINDS = {
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the program that changes every word, with sanitizers."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    assert compiler, "a C compiler is part of what this project needs"
-    program = tmp_path_factory.mktemp("sweep") / "sweep"
-    flags = ["-O2", "-std=c99", "-Wall", "-Wextra", "-Werror", f"-I{SOURCES}"]
-    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    files = [HARNESS / "sweep.c", HARNESS / "hostile.c", *sorted(SOURCES.glob("rw_*.c"))]
-    command = [compiler, *flags, "-Wl,--wrap=rw_code_hash", "-o", program, *files]
-    subprocess.run(list(map(str, command)), check=True)  # noqa: S603 - our own compiler call
-    return program
+    folder = tmp_path_factory.mktemp("sweep")
+    wrap = "-Wl,--wrap=rw_code_hash"
+    return compiled(folder, "fuzz/sweep.c", "fuzz/hostile.c", flags=(wrap,))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,16 +1,14 @@
 """Power fails while real firmware is rebuilt: at every step, at random bytes, in plain C."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.delta.c_programs import compiled
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
 
-HERE = Path(__file__).parent
-SOURCES = Path(delta.__file__).parent / "csrc"
 STEP_BYTES = 8192
 OPTIONS = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=STEP_BYTES)
 
@@ -67,15 +65,7 @@ def test_power_fails_at_random_bytes_and_what_was_written_since_is_written_again
 @pytest.fixture(scope="session")
 def bootloader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the miniature bootloader from the decoder's own sources, with sanitizers."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    assert compiler, "a C compiler is part of what this project needs"
-    program = tmp_path_factory.mktemp("bootloader") / "bootloader"
-    sources = sorted(SOURCES.glob("rw_*.c"))
-    flags = ["-O1", "-std=c99", "-Wall", "-Wextra", "-Werror", "-DRW_DECODER_ONLY"]
-    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", f"-I{SOURCES}"]
-    command = [compiler, *flags, "-o", program, HERE / "bootloader.c", *sources]
-    subprocess.run(list(map(str, command)), check=True)  # noqa: S603 - our own compiler call
-    return program
+    return compiled(tmp_path_factory.mktemp("bootloader"), "bootloader.c")
 
 
 def boot(program: Path, names: list[str], writes: str) -> int:

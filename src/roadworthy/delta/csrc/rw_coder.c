@@ -171,8 +171,6 @@ uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_
 {
     uint32_t bits = rw_log2(value + 1), n = 0, node = 1, out = 1, i;
 
-    if (value == 0xffffffffu)
-        bits = 31; /* out of range for an encoder; never asked for */
     while (n < 31 && number_bit(view, field, context, n, n < bits))
         n++;
     for (i = n; i-- > 0;) {

@@ -65,6 +65,9 @@ static int state_in_range(const rw_engine *e)
     if ((e->phase == RW_PHASE_BASE || e->phase == RW_PHASE_PRIME)
         && e->counter > e->header.base_length)
         return 0;
+    if ((e->phase == RW_PHASE_START || e->phase == RW_PHASE_PARAMETERS)
+        && e->counter >= 2 * RW_PARAMETERS_OF_SIDE)
+        return 0;
     if (e->phase == RW_PHASE_COVERS && e->counter > e->header.cover_count)
         return 0;
     if (e->equal_left > 0 && (e->phase != RW_PHASE_TARGET || e->cover >= e->header.cover_count))
@@ -139,11 +142,8 @@ int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size)
 
 static int read_header(rw_engine *e)
 {
-    int status;
+    int status = rw_header_read(&e->header, e->input);
 
-    if (e->input_length < RW_HEADER_SIZE)
-        return RW_NEED_INPUT;
-    status = rw_header_read(&e->header, e->input);
     if (status != RW_OK)
         return fail(e, status);
     if (rw_workspace_size(&e->header) > e->workspace_size)
@@ -203,8 +203,8 @@ static int prepare(rw_view *view)
         start_coder(e);
         return RW_OK;
     case RW_PHASE_PARAMETERS:
-        rw_code_parameters(view);
-        e->phase = RW_PHASE_COVERS;
+        if (rw_code_parameter(view))
+            e->phase = RW_PHASE_COVERS;
         return RW_OK;
     case RW_PHASE_COVERS:
         if (e->counter < e->header.cover_count)
@@ -360,9 +360,9 @@ static int flush(rw_engine *e, const rw_io *io, const uint8_t *page, uint32_t *f
     uint32_t length = *filled;
 
     *filled = 0;
-    return length > 0 && io->write(io->user, e->position - length, page, length) != 0
-               ? RW_CALLBACK
-               : RW_OK;
+    if (length > 0 && io->write(io->user, e->position - length, page, length) != 0)
+        return fail(e, RW_CALLBACK);
+    return RW_OK;
 }
 
 static int save(void *workspace, const rw_io *io)
@@ -378,12 +378,14 @@ int rw_apply(void *workspace, const rw_io *io)
     rw_source source = {io->user, io->read_base};
     rw_engine *engine = workspace;
     uint8_t in[64], page[RW_PAGE];
-    uint32_t filled = 0, given = 0, made;
+    uint32_t filled = 0, room = 0, given = 0, made;
     int32_t got;
     int status;
 
     for (;;) {
-        made = RW_PAGE - engine->position % RW_PAGE;
+        if (filled == 0)
+            room = RW_PAGE - engine->position % RW_PAGE;
+        made = room - filled;
         status = rw_decoder_run(workspace, &source, in, &given, page + filled, &made);
         filled += made;
         given = 0; /* what was not taken is read again from where the decoder stands */

@@ -20,8 +20,10 @@
 #define RW_INPUTS 16 /* inputs of the mixer, the last one is its bias */
 #define RW_WEIGHT_SETS 256
 #define RW_WEIGHT_MAX 0x7ffff
-#define RW_INPUT_BUFFER 256 /* patch bytes held back so that one symbol never starves */
-#define RW_SYMBOL_MAX 136   /* more than any one symbol can take */
+/* A number is at most 36 modelled bits of at most 16 bits each and 26 raw ones: 76 bytes. The
+ * longest symbol is a cover of four numbers; with as much at hand no symbol starves. */
+#define RW_SYMBOL_MAX 304
+#define RW_INPUT_BUFFER 384 /* patch bytes held back */
 #define RW_RANGE_MIN (1u << 24) /* of the range coder, between two decisions */
 #define RW_SLOT_LINE 16u    /* slots come in lines of this many */
 #define RW_LINE_SIZE 256
@@ -29,6 +31,7 @@
 #define RW_HASH_BYTES 8 /* of the running hash, after every step */
 #define RW_SEGMENTS 8
 #define RW_SURE 5u /* confidence from which an expected byte gets a decision of its own */
+#define RW_PARAMETERS_OF_SIDE (1 + RW_SEGMENTS) /* a count and as many segments */
 #define RW_EQUAL_MIN 32u /* covers from this length on may be equal as a whole */
 
 typedef struct {
@@ -163,6 +166,8 @@ int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int 
 /* Codes the next cover, the parameters, and the next byte of the target. */
 uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value);
 void rw_code_parameters(rw_view *view);
+/* Codes the next one of them; returns 1 after the last. */
+int rw_code_parameter(rw_view *view);
 int rw_code_cover(rw_view *view);
 void rw_sort_covers(rw_view *view);
 uint8_t rw_step(rw_view *view, uint8_t byte);

@@ -55,7 +55,10 @@ static int in_range(const rw_header *h)
 
 int rw_header_read(rw_header *h, const uint8_t bytes[RW_HEADER_SIZE])
 {
-    if (memcmp(bytes, "RWDP", 4) != 0 || !checksum_matches(bytes))
+    static const uint8_t zeros[3] = {0};
+
+    if (memcmp(bytes, "RWDP", 4) != 0 || memcmp(bytes + 13, zeros, sizeof zeros) != 0
+        || !checksum_matches(bytes))
         return RW_MALFORMED;
     h->version = bytes[4];
     h->backend = bytes[5];

@@ -1,0 +1,402 @@
+/* What no well-made patch and no Python caller brings about: headers out of range, journals that
+ * are short, callbacks that fail, instructions at the end of their reach.
+ *
+ *   decoder_cases BASE PATCH
+ *
+ * PATCH: for Thumb, context mixing, more than one step. Exit status 0, or 1 with the line.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rw_decode.h"
+#include "rw_refs.h"
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            printf("line %d: %s\n", __LINE__, #condition);                                         \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+enum { IMAGE_MAX = 1 << 17 };
+
+static uint8_t base[IMAGE_MAX], patch[IMAGE_MAX], changed[IMAGE_MAX], target[IMAGE_MAX];
+static uint32_t base_length, patch_length;
+static uint64_t memory[(60 << 10) / 8], journal[(60 << 10) / 8];
+static rw_header good;
+static int reads_left, writes_left, patch_reads_left;
+
+static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
+{
+    (void)user;
+    CHECK(offset + length <= base_length);
+    memcpy(out, base + offset, length);
+    return reads_left-- == 0;
+}
+
+static int32_t read_patch(void *user, uint32_t offset, uint8_t *out, uint32_t length)
+{
+    (void)user;
+    if (patch_reads_left-- == 0)
+        return -1;
+    if (offset + length > patch_length)
+        length = offset < patch_length ? patch_length - offset : 0;
+    memcpy(out, changed + offset, length);
+    return (int32_t)length;
+}
+
+static int write_target(void *user, uint32_t offset, const uint8_t *data, uint32_t length)
+{
+    (void)user;
+    memcpy(target + offset, data, length);
+    return writes_left-- == 0;
+}
+
+static int apply(void)
+{
+    rw_io io = {NULL, read_base, read_patch, write_target, NULL};
+
+    return rw_apply(memory, &io);
+}
+
+static int apply_from_start(void)
+{
+    reads_left = writes_left = patch_reads_left = -1;
+    CHECK(rw_decoder_begin(memory, sizeof memory) == RW_OK);
+    return apply();
+}
+
+/* Puts a header before the payload of the patch, and applies that. */
+static int apply_with(const rw_header *header)
+{
+    memcpy(changed, patch, patch_length);
+    rw_header_write(header, changed);
+    return apply_from_start();
+}
+
+static void spare_bytes_of_the_header_are_zero(void)
+{
+    rw_sha256 sha;
+    uint8_t digest[32];
+    rw_header h;
+
+    memcpy(changed, patch, patch_length);
+    changed[14] = 1;
+    rw_sha256_init(&sha);
+    rw_sha256_update(&sha, changed, RW_HEADER_SIZE - 4);
+    rw_sha256_digest(&sha, digest);
+    memcpy(changed + RW_HEADER_SIZE - 4, digest, 4);
+    CHECK(rw_header_read(&h, changed) == RW_MALFORMED);
+}
+
+static void headers_out_of_range_are_refused(void)
+{
+    static const rw_header change[] = {
+        {.step_bits = 11},   {.step_bits = 25},   {.flags = 4},          {.memo_bits = 21},
+        {.window_bits = 23}, {.index_bits = 21},  {.slot_count = 1},     {.slot_count = 1u << 21},
+        {.cover_count = 1u << 21},                {.cover_count = 1u << 16},
+        {.payload_length = 0xffffffff},           {.shift = 1}};
+    rw_header h;
+    uint32_t i, k;
+
+    for (i = 0; i < sizeof change / sizeof change[0]; i++) {
+        uint8_t *to = (uint8_t *)&h;
+        const uint8_t *from = (const uint8_t *)&change[i];
+
+        h = good;
+        for (k = 0; k < sizeof h; k++)
+            to[k] = from[k] != 0 ? from[k] : to[k];
+        CHECK(apply_with(&h) == RW_MALFORMED);
+    }
+    h = good;
+    h.window_bits = 0;
+    CHECK(apply_with(&h) == RW_MALFORMED);
+    h = good;
+    h.version++;
+    CHECK(apply_with(&h) == RW_UNSUPPORTED);
+    CHECK(apply() == RW_UNSUPPORTED);
+    CHECK(rw_class_size(RW_RAM_CLASSES) == 0);
+}
+
+static void a_patch_without_memo_or_history_is_walked_to_its_first_hash(void)
+{
+    rw_header h = good;
+
+    h.memo_bits = h.index_bits = h.window_bits = 0;
+    CHECK(apply_with(&h) == RW_MISMATCH);
+}
+
+static void the_hash_of_the_whole_target_is_compared(void)
+{
+    rw_header h = good;
+
+    h.target_sha256[0] ^= 1;
+    CHECK(apply_with(&h) == RW_MISMATCH);
+}
+
+static void memory_that_is_too_small_is_told(void)
+{
+    CHECK(rw_decoder_begin(memory, RW_WORKSPACE_MIN - 1) == RW_NO_MEMORY);
+    CHECK(rw_decoder_begin(memory, RW_WORKSPACE_MIN) == RW_OK);
+    CHECK(rw_decoder_patch_length(memory) == 0);
+    CHECK(apply() == RW_NO_MEMORY);
+}
+
+static void journals_of_another_size_are_refused(void)
+{
+    uint32_t size;
+
+    CHECK(apply_with(&good) == RW_DONE);
+    size = rw_decoder_journal_size(memory);
+    CHECK(rw_decoder_patch_length(memory) == patch_length);
+    memcpy(journal, memory, sizeof journal);
+    CHECK(rw_decoder_resume(journal, sizeof journal, size) == RW_OK);
+    CHECK(rw_decoder_resume(journal, sizeof journal, size - 8) == RW_BAD_JOURNAL);
+    CHECK(rw_decoder_resume(journal, sizeof journal, RW_WORKSPACE_MIN - 1) == RW_BAD_JOURNAL);
+    CHECK(rw_decoder_resume(journal, size - 8, size) == RW_BAD_JOURNAL);
+}
+
+/* Stops in the middle of the target, with a little of the patch in the buffer. */
+static rw_view stop_half_way(const rw_header *header)
+{
+    uint32_t made = 1000, given = patch_length;
+    rw_source source = {NULL, read_base};
+    rw_view view = {0};
+
+    memcpy(changed, patch, patch_length);
+    rw_header_write(header, changed);
+    reads_left = -1;
+    CHECK(rw_decoder_begin(memory, sizeof memory) == RW_OK);
+    CHECK(rw_decoder_run(memory, &source, changed, &given, target, &made) == RW_OUTPUT_FULL);
+    rw_layout(&view, (rw_engine *)(void *)memory);
+    return view;
+}
+
+/* Resumes, and puts back what the last case changed. */
+static void refused(const rw_view *view, int line)
+{
+    uint32_t size = rw_decoder_journal_size(journal);
+
+    if (rw_decoder_resume(view->engine, sizeof memory, size) != RW_BAD_JOURNAL) {
+        printf("line %d: went on\n", line);
+        exit(1);
+    }
+    memcpy(memory, journal, sizeof memory);
+    CHECK(rw_decoder_resume(memory, sizeof memory, size) == RW_OK);
+}
+
+#define REFUSED(change) ((change), refused(&view, __LINE__))
+
+static void engines_out_of_range_are_refused(void)
+{
+    rw_view view = stop_half_way(&good);
+    rw_engine *e = view.engine;
+
+    memcpy(journal, memory, sizeof memory);
+    REFUSED(e->input_length = RW_INPUT_BUFFER + 1);
+    REFUSED(e->input_used = e->input_length + 1);
+    REFUSED(e->range = RW_RANGE_MIN - 1);
+    REFUSED(e->steps = 1);
+    REFUSED(e->phase = RW_PHASE_END + 1);
+    REFUSED(e->status = 1);
+    REFUSED(e->fed = patch_length + 1);
+    REFUSED(e->segment_count[1] = RW_SEGMENTS + 1);
+    REFUSED((e->phase = RW_PHASE_PRIME, e->counter = base_length + 1));
+    REFUSED((e->phase = RW_PHASE_PARAMETERS, e->counter = 2 * RW_PARAMETERS_OF_SIDE));
+    REFUSED((e->phase = RW_PHASE_COVERS, e->counter = good.cover_count + 1));
+    REFUSED((e->cover = good.cover_count, e->equal_left = 1));
+    REFUSED(e->position = good.target_length + 1);
+    REFUSED(e->unit_length = 5);
+    REFUSED(e->unit_kind = 8);
+    REFUSED(e->unit_class = 32);
+    REFUSED(e->unit_used = e->unit_length + 1);
+    REFUSED(e->header.cover_count++);
+    REFUSED(e->header.step_bits = 0);
+}
+
+static void covers_out_of_range_are_refused(void)
+{
+    rw_view view = stop_half_way(&good);
+    rw_engine *e = view.engine;
+
+    memcpy(journal, memory, sizeof memory);
+    CHECK(good.cover_count > 1);
+    REFUSED(view.covers[1].target = view.covers[0].target);
+    REFUSED(view.covers[0].target = good.target_length + 1);
+    REFUSED(view.covers[0].length = good.target_length + 1);
+    REFUSED(view.covers[0].base = base_length + 1);
+    REFUSED(view.covers[0].base = base_length);
+    REFUSED(view.by_base[0] = good.cover_count);
+    REFUSED(e->equal_left = view.covers[e->cover].length + 1);
+    REFUSED((e->phase = RW_PHASE_COVERS, e->counter = 1, e->previous.length++));
+    REFUSED(view.weights[7] = RW_WEIGHT_MAX + 1);
+    REFUSED(view.weights[7] = -RW_WEIGHT_MAX - 1);
+}
+
+static void a_match_without_a_history_is_refused(void)
+{
+    rw_header h = good;
+    rw_view view;
+
+    h.index_bits = h.window_bits = 0;
+    view = stop_half_way(&h);
+    memcpy(journal, memory, sizeof memory);
+    REFUSED(view.engine->match_length = 1);
+}
+
+static void weights_at_their_limit_stay_there(void)
+{
+    rw_view view = stop_half_way(&good);
+    uint32_t i;
+
+    for (i = 0; i < RW_WEIGHT_SETS * RW_INPUTS; i++)
+        view.weights[i] = i % 2 ? RW_WEIGHT_MAX : -RW_WEIGHT_MAX;
+    i = rw_decoder_journal_size(memory);
+    CHECK(rw_decoder_resume(memory, sizeof memory, i) == RW_OK);
+    CHECK(apply() == RW_MISMATCH);
+}
+
+/* Each read of the base, each write and each read of the patch fails in turn. */
+static void a_callback_that_fails_is_told(void)
+{
+    int *counters[] = {&reads_left, &writes_left, &patch_reads_left}, i, k, status;
+
+    memcpy(changed, patch, patch_length);
+    for (i = 0; i < 3; i++)
+        for (k = 0, status = RW_CALLBACK; status == RW_CALLBACK; k += 1 + k / 64) {
+            reads_left = writes_left = patch_reads_left = -1;
+            *counters[i] = k;
+            CHECK(rw_decoder_begin(memory, sizeof memory) == RW_OK);
+            status = apply();
+            CHECK(status == (k > 0 && *counters[i] >= 0 ? RW_DONE : RW_CALLBACK));
+            if (status == RW_CALLBACK)
+                CHECK(apply() == (i == 2 ? RW_DONE : RW_CALLBACK));
+        }
+}
+
+static void a_patch_that_ends_early_waits(void)
+{
+    uint32_t length = patch_length;
+
+    memcpy(changed, patch, patch_length);
+    patch_length /= 2;
+    CHECK(apply_from_start() == RW_NEED_INPUT);
+    patch_length = length;
+    CHECK(apply() == RW_DONE);
+}
+
+/* One instruction of 2 to 4 bytes: where it points at address 0x1000, and how far it can. */
+typedef struct {
+    uint32_t arch, word, target, moved, too_far;
+} instruction;
+
+static void instructions_are_read_and_written(void)
+{
+    static const instruction list[] = {
+        {RW_ARCH_THUMB, 0x0a01ed9f, 0x1008, 0x1010, 0x2000},  /* VLDR s0, [pc, #4] */
+        {RW_ARCH_THUMB, 0x0a01ed1f, 0x1000, 0x1008, 0x1002},  /* VLDR s0, [pc, #-4] */
+        {RW_ARCH_THUMB, 0x4801, 0x1008, 0x1010, 0x0ffc},      /* LDR r0, [pc, #4] */
+        {RW_ARCH_THUMB, 0xe802f000, 0x1008, 0x1010, 0x100a},  /* BLX */
+        {RW_ARCH_THUMB, 0xb108, 0x1006, 0x1010, 0x2000},      /* CBZ r0 */
+        {RW_ARCH_THUMB, 0x8001f000, 0x1006, 0x1010, 0x1000000},
+        {RW_ARCH_THUMB, 0xf801f000, 0x1006, 0x1010, 0x1000001},
+        {RW_ARCH_THUMB, 0xd001, 0x1006, 0x1010, 0x2000},
+        {RW_ARCH_ARM, 0xeb000001, 0x100c, 0x1010, 0x10000000},
+        {RW_ARCH_ARM, 0xfb000001, 0x100e, 0x1012, 0x1013},
+        {RW_ARCH_ARM, 0xe59f0004, 0x100c, 0x1000, 0x8000},
+        {RW_ARCH_AARCH64, 0x94000001, 0x1004, 0x1010, 0x1002},
+        {RW_ARCH_AARCH64, 0x10000020, 0x1004, 0x1011, 0x10000000},
+        {RW_ARCH_RISCV, 0xa001, 0x1000, 0x1010, 0x4000},
+        {RW_ARCH_RISCV, 0xc001, 0x1000, 0x1010, 0x4000},
+        {RW_ARCH_RISCV, 0x000000ef, 0x1000, 0x1010, 0x1011},
+        {RW_ARCH_RISCV, 0x00000063, 0x1000, 0x1010, 0x4000},
+        {RW_ARCH_XTENSA, 0x000005, 0x1004, 0x1010, 0x1002},
+        {RW_ARCH_XTENSA, 0x000006, 0x1004, 0x1011, 0x1000000},
+        {RW_ARCH_XTENSA, 0xffff01, 0x0ffc, 0x0ff8, 0x1004},
+    };
+    uint32_t i;
+    uint8_t p[4];
+    rw_ref ref, again;
+
+    for (i = 0; i < sizeof list / sizeof list[0]; i++) {
+        const instruction *in = list + i;
+
+        rw_put32(p, in->word);
+        CHECK(rw_ref_find(in->arch, p, 0x1000, &ref));
+        CHECK(ref.target == in->target);
+        CHECK(rw_ref_put(in->arch, p, 0x1000, &ref, in->moved));
+        CHECK(rw_ref_find(in->arch, p, 0x1000, &again));
+        CHECK(again.target == in->moved && again.kind == ref.kind);
+        CHECK(!rw_ref_put(in->arch, p, 0x1000, &ref, in->too_far));
+        CHECK(rw_ref_find(in->arch, p, 0x1000, &again) && again.target == in->moved);
+    }
+}
+
+static void other_words_name_no_address(void)
+{
+    /* MOV r0, r0 or what comes next to it */
+    static const uint32_t word[] = {0xe1a00000, 0xbf00, 0xe1a00000, 0xd503201f, 0x13, 0xf03d};
+    rw_ref ref = {4, RW_REF_CALL, 0};
+    uint32_t arch;
+    uint8_t p[4];
+
+    for (arch = RW_ARCH_NONE; arch <= RW_ARCH_LAST; arch++) {
+        rw_put32(p, word[arch]);
+        CHECK(!rw_ref_find(arch, p, 0x1000, &ref));
+        ref.kind = RW_REF_CALL;
+        CHECK(!rw_ref_put(arch, p, 0x1000, &ref, 0x1010) && rw_get32(p) == word[arch]);
+    }
+}
+
+static void a_hash_counts_beyond_four_gigabytes(void)
+{
+    static uint8_t zeros[64];
+    uint8_t below[32], beyond[32];
+    rw_sha256 sha;
+
+    rw_sha256_init(&sha);
+    sha.length_low = 0xffffffc0;
+    rw_sha256_update(&sha, zeros, 64);
+    rw_sha256_digest(&sha, beyond);
+    CHECK(sha.length_high == 1 && sha.length_low == 0);
+    sha.length_high = 0;
+    rw_sha256_digest(&sha, below);
+    CHECK(memcmp(below, beyond, 32) != 0);
+}
+
+static uint32_t load(const char *name, uint8_t *data)
+{
+    FILE *file = fopen(name, "rb");
+    size_t length;
+
+    CHECK(file != NULL);
+    length = fread(data, 1, IMAGE_MAX, file);
+    fclose(file);
+    return (uint32_t)length;
+}
+
+int main(int count, char **argument)
+{
+    CHECK(count == 3);
+    base_length = load(argument[1], base);
+    patch_length = load(argument[2], patch);
+    CHECK(rw_header_read(&good, patch) == RW_OK && good.arch == RW_ARCH_THUMB);
+    spare_bytes_of_the_header_are_zero();
+    headers_out_of_range_are_refused();
+    a_patch_without_memo_or_history_is_walked_to_its_first_hash();
+    the_hash_of_the_whole_target_is_compared();
+    memory_that_is_too_small_is_told();
+    journals_of_another_size_are_refused();
+    engines_out_of_range_are_refused();
+    covers_out_of_range_are_refused();
+    a_match_without_a_history_is_refused();
+    weights_at_their_limit_stay_there();
+    a_callback_that_fails_is_told();
+    a_patch_that_ends_early_waits();
+    instructions_are_read_and_written();
+    other_words_name_no_address();
+    a_hash_counts_beyond_four_gigabytes();
+    return 0;
+}

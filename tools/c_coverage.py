@@ -1,0 +1,141 @@
+"""Measure which lines of the C decoder its tests run, and fail unless it is all of them.
+
+    python tools/c_coverage.py [--show]
+
+Builds the codec once with gcc --coverage, links the Python extension and the fuzz targets (with
+a plain main) from the same objects, runs tests of tests/delta and the seeds of the targets,
+and reads gcov's counts of the files that a bootloader needs.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fuzz import FIRMWARE, HARNESS, SOURCES, TINY_BYTES, hostile, seeds
+
+from roadworthy import delta
+
+ENCODER = {"codecmodule", "rw_analyse", "rw_encode", "rw_match", "rw_segments", "rw_sink"}
+ENCODER |= {"rw_sort"}
+TESTS = [f"tests/delta/test_{name}.py" for name in ("decoder", "roundtrip", "decoder_cases")]
+TARGETS = ("header", "patch", "journal", "apply")
+PLUGIN = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("roadworthy.delta._codec", {path!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+sys.modules["roadworthy.delta._codec"] = module
+"""
+
+
+def run(folder: Path, *command: str | Path) -> str:
+    """Run a tool in `folder` and return what it printed."""
+    print("+", Path(command[0]).name, *[str(c) for c in command[1:4]], "...", flush=True)
+    words = [str(word) for word in command]
+    return subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def build(folder: Path) -> None:
+    """Compile every object once, and link the extension and the targets from them."""
+    gcc = shutil.which("gcc") or "gcc"
+    flags = ["-O0", "-std=c99", "-fPIC", "--coverage", f"-I{SOURCES}"]
+    for source in sorted(SOURCES.glob("*.c")):
+        python = f"-I{sysconfig.get_paths()['include']}"
+        run(folder, gcc, *flags, python, "-c", source, "-o", f"{source.stem}.o")
+    objects = [f"{source.stem}.o" for source in sorted(SOURCES.glob("rw_*.c"))]
+    run(folder, gcc, "-shared", "--coverage", "-o", "_codec.so", "codecmodule.o", *objects)
+    wrap = "-Wl,--wrap=rw_code_hash"
+    for target in TARGETS:
+        files = [HARNESS / f"{target}.c", HARNESS / "hostile.c", HARNESS / "replay.c", *objects]
+        run(folder, gcc, "-O1", "--coverage", f"-I{SOURCES}", wrap, "-o", target, *files)
+    files = [HARNESS / "sweep.c", HARNESS / "hostile.c", *objects]
+    run(folder, gcc, "-O1", "--coverage", f"-I{SOURCES}", wrap, "-o", "sweep", *files)
+    files = [HARNESS.parent / "decoder_cases.c", *objects]
+    run(folder, gcc, "-O1", "--coverage", f"-I{SOURCES}", "-o", "decoder_cases", *files)
+
+
+def thumb_patch() -> tuple[bytes, bytes]:
+    """Return a base and a patch of more than one step, for decoder_cases.c."""
+    folder = FIRMWARE / "mcu-greatfet-cm4"
+    base = (folder / "old.bin").read_bytes()[20_000:27_000]
+    target = (folder / "new.bin").read_bytes()[20_000:24_000] + base[:3000]
+    options = delta.MakeOptions(
+        delta.RamClass.RAM_60K, architecture=delta.Architecture.THUMB, step_bytes=4096
+    )
+    return base, delta.make(base, target, options).data
+
+
+def exercise(folder: Path) -> None:
+    """Run the Python tests on the measured extension, then the seeds of the fuzz targets."""
+    (folder / "measured.py").write_text(PLUGIN.format(path=str(folder / "_codec.so")))
+    environment = dict(os.environ, PYTHONPATH=str(folder))
+    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "measured", *TESTS]
+    subprocess.run(pytest, check=True, env=environment)
+    for target in TARGETS:
+        files = []
+        for number, seed in enumerate(seeds(target)):
+            files.append(folder / f"{target}-{number}")
+            files[-1].write_bytes(seed)
+        run(folder, f"./{target}", *files)
+    for number, seed in enumerate(hostile(TINY_BYTES)[:2]):
+        (folder / f"sweep-{number}").write_bytes(seed)
+        run(folder, "./sweep", "3", f"sweep-{number}")
+    base, patch = thumb_patch()
+    (folder / "base").write_bytes(base)
+    (folder / "patch").write_bytes(patch)
+    run(folder, "./decoder_cases", "base", "patch")
+
+
+def uncovered(folder: Path) -> dict[str, list[int]]:
+    """Return the numbers of lines that never ran, by file of the decoder."""
+    missing: dict[str, list[int]] = {}
+    total = 0
+    for source in sorted(SOURCES.glob("rw_*.c")):
+        if source.stem in ENCODER:
+            continue
+        run(folder, shutil.which("gcov") or "gcov", "--json-format", f"{source.stem}.o")
+        report = json.loads(gzip.decompress((folder / f"{source.stem}.gcov.json.gz").read_bytes()))
+        for file in report["files"]:
+            counts = {line["line_number"]: 0 for line in file["lines"]}
+            for line in file["lines"]:
+                counts[line["line_number"]] += line["count"]
+            name = Path(file["file"]).name
+            total += len(counts) if name == source.name else 0
+            lines = {number for number, count in counts.items() if count == 0}
+            if name in missing:
+                lines &= set(missing[name])
+            missing[name] = sorted(lines)
+    print(f"{total} lines of code in the decoder's sources")
+    return {name: lines for name, lines in missing.items() if lines}
+
+
+def main() -> int:
+    """Build, run, report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--show", action="store_true", help="print the lines themselves")
+    show = parser.parse_args().show
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        build(folder)
+        exercise(folder)
+        missing = uncovered(folder)
+    for file, lines in missing.items():
+        print(f"{file}: never run: {', '.join(map(str, lines))}")
+        text = (SOURCES / file).read_text().splitlines()
+        for number in lines if show else []:
+            print(f"  {number:4} {text[number - 1]}")
+    print("every line of the decoder was run" if not missing else "the decoder is not covered")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,8 +4,8 @@
 
 The stack is that of the deepest chain of calls from rw_apply, without what the callbacks use.
 Without arm-none-eabi-gcc (Debian: gcc-arm-none-eabi) it only says so, unless it is --required.
-Fails when the decoder asks the C library for more than memcpy, memmove, memset and memcmp, or when the stack
-of a function has no fixed bound.
+Fails when the decoder asks the C library for more than memcpy, memmove, memset and memcmp, or
+when the stack has no fixed bound.
 """
 
 import argparse

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fuzz import FIRMWARE, HARNESS, SOURCES, TINY_BYTES, hostile, seeds
 
 from roadworthy import delta
+from roadworthy.base.clock import SeededChance
 
 ENCODER = {"codecmodule", "rw_analyse", "rw_encode", "rw_match", "rw_segments", "rw_sink"}
 ENCODER |= {"rw_sort"}
@@ -66,8 +67,10 @@ def build(folder: Path) -> None:
 def thumb_patch() -> tuple[bytes, bytes]:
     """Return a base and a patch of more than one step, for decoder_cases.c."""
     folder = FIRMWARE / "mcu-greatfet-cm4"
-    base = (folder / "old.bin").read_bytes()[20_000:27_000]
-    target = (folder / "new.bin").read_bytes()[20_000:24_000] + base[:3000]
+    old, new = (folder / "old.bin").read_bytes(), (folder / "new.bin").read_bytes()
+    noise = SeededChance("coverage").random.randbytes(3100)
+    base = old[20_000:25_000] + noise[:3000]
+    target = new[20_000:24_000] + noise[3000:] + noise[:3000]
     options = delta.MakeOptions(
         delta.RamClass.RAM_60K, architecture=delta.Architecture.THUMB, step_bytes=4096
     )

@@ -16,7 +16,8 @@ FIRMWARE = Path(delta.__file__).parent.parent / "sim" / "firmware" / "mcu-greatf
 
 def thumb_pair() -> tuple[bytes, bytes]:
     old, new = (FIRMWARE / "old.bin").read_bytes(), (FIRMWARE / "new.bin").read_bytes()
-    return old[20_000:27_000], new[20_000:24_000] + old[20_000:23_000]
+    equal = NOISE[:3000]
+    return old[20_000:25_000] + equal, new[20_000:24_000] + NOISE[5000:5100] + equal
 
 
 def test_the_decoder_keeps_its_rules_in_every_case(tmp_path: Path) -> None:

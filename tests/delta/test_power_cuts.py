@@ -68,9 +68,22 @@ def bootloader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(tmp_path_factory.mktemp("bootloader"), "bootloader.c")
 
 
-def boot(program: Path, names: list[str], writes: str) -> int:
-    command = [str(program), *names, writes]
-    return subprocess.run(command, check=False).returncode  # noqa: S603 - the program just built
+def boot(program: Path, names: list[str], call: int) -> tuple[int, int]:
+    """Start the bootloader; its power fails in this call. Returns its status and the calls left."""
+    command = [str(program), *names, str(call)]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - the program just built
+    return result.returncode, int(result.stdout.split()[0]) if result.stdout else 0
+
+
+def files(folder: Path, base: bytes, patch: bytes) -> list[str]:
+    """Write what the bootloader reads; flash and journal are empty. Returns their names."""
+    content = {"base": base, "patch": patch, "target": b"", "journal": b""}
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+    return [str(folder / name) for name in content]
+
+
+NEVER = 1 << 30
 
 
 def test_a_bootloader_in_c_goes_on_from_its_journal(
@@ -78,20 +91,34 @@ def test_a_bootloader_in_c_goes_on_from_its_journal(
 ) -> None:
     base, target = pair
     base, target = base[:60_000], target[:60_000]
-    for name, data in {
-        "base": base,
-        "patch": delta.make(base, target, OPTIONS).data,
-        "target": b"",
-    }.items():
-        (tmp_path / name).write_bytes(data)
-    names = [str(tmp_path / n) for n in ("base", "patch", "target", "journal")]
+    patch = delta.make(base, target, OPTIONS).data
+    status, left = boot(bootloader, files(tmp_path, base, patch), NEVER)
+    assert (status, (tmp_path / "target").read_bytes()) == (0, target)
+    names = files(tmp_path, base, patch)
     statuses: list[int] = []
     while not statuses or statuses[-1] == 9:
-        statuses.append(boot(bootloader, names, "100"))
+        statuses.append(boot(bootloader, names, (NEVER - left) * 6 // 10)[0])
         assert len(statuses) < 20
     assert statuses[-1] == 0
-    assert len(statuses) > 2
+    assert len(statuses) > 1
     assert (tmp_path / "target").read_bytes() == target
+
+
+def test_power_may_fail_in_each_call_and_tear_what_it_writes(
+    bootloader: Path, tmp_path: Path
+) -> None:
+    noise = SeededChance("calls").random.randbytes(4600)
+    base, target = noise[:900], noise[400:900] + noise[1000:1400] + noise[:700]
+    target += target[::-1] + noise[:1500]
+    options = delta.MakeOptions(delta.RamClass.RAM_60K, delta.BackEnd.FAST, step_bytes=4096)
+    patch = delta.make(base, target, options).data
+    status, left = boot(bootloader, files(tmp_path, base, patch), NEVER)
+    assert status == 0
+    for call in range(NEVER - left):
+        names = files(tmp_path, base, patch)
+        assert boot(bootloader, names, call)[0] == 9
+        assert boot(bootloader, names, NEVER)[0] == 0
+        assert (tmp_path / "target").read_bytes() == target
 
 
 def test_a_bootloader_in_c_refuses_a_foreign_base_and_a_cut_patch(
@@ -99,9 +126,6 @@ def test_a_bootloader_in_c_refuses_a_foreign_base_and_a_cut_patch(
 ) -> None:
     base = bytes(range(256)) * 20
     patch = delta.make(base, base[::-1], OPTIONS).data
-    names = [str(tmp_path / n) for n in ("base", "patch", "target", "journal")]
     expected = {3: (base[:-1] + b"x", patch), 255: (base, patch[:-20]), 1: (base, b"RW" * 60)}
     for status, (image, data) in expected.items():
-        for name, content in zip(names, (image, data, b""), strict=False):
-            Path(name).write_bytes(content)
-        assert boot(bootloader, names, "1000000") == status
+        assert boot(bootloader, files(tmp_path, image, data), NEVER)[0] == status

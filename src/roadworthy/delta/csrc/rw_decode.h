@@ -20,7 +20,9 @@
 #define RW_WORKSPACE_MIN ((uint32_t)sizeof(rw_engine))
 int rw_decoder_begin(void *workspace, uint32_t size);
 
-/* Goes on from a journal that was copied into `workspace`; checks all of it that is an index. */
+/* Goes on from a journal that was copied into `workspace`; checks all of it that is an index, so
+ * that nothing leads out of bounds or on for ever. It can't see that other bytes of it are wrong:
+ * keep a hash beside the journal, and check the target's signature before it is started. */
 int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size);
 uint32_t rw_decoder_journal_size(const void *workspace);
 
@@ -45,7 +47,13 @@ typedef struct {
 /* Writes go up in order. Each lies within one page of this many bytes of the target and fills
  * it up, but for the last of the target and the last before RW_NEED_INPUT or an error. */
 #define RW_PAGE 256u
-/* Returns RW_DONE, RW_NEED_INPUT (call again when there is more) or an error. */
+/* Returns RW_DONE, RW_NEED_INPUT (call again when there is more), RW_MOVE or an error. Where the
+ * patch could not be read or the journal not be written, call again; where the base could not be
+ * read or the target not be written, go on from the last journal. What was written after that
+ * journal is written again, from a multiple of the step size on: with steps that are a multiple
+ * of an erase sector, erase each sector when its first byte is written. The journal is called
+ * after all writes of its step; write it to two places in turn, as tests/delta/bootloader.c
+ * does, so that a torn one leaves the other. */
 int rw_apply(void *workspace, const rw_io *io);
 
 #endif

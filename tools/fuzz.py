@@ -19,6 +19,7 @@ from roadworthy.base.clock import SeededChance
 TARGETS = {"header": 1 << 8, "patch": 1 << 13, "journal": 1 << 13, "apply": 1 << 13}
 TARGETS["roundtrip"] = 1 << 12
 SOURCES = Path(delta.__file__).parent / "csrc"
+ENCODER = SOURCES / "encoder"
 HARNESS = Path(__file__).parent.parent / "tests" / "delta" / "fuzz"
 FIRMWARE = Path(delta.__file__).parent.parent / "sim" / "firmware"
 SANITIZE = ["-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all"]
@@ -31,9 +32,9 @@ def build(folder: Path, target: str) -> Path:
     """Compile one target with the codec's own sources; return the program."""
     program = folder / f"fuzz-{target}"
     compiler = shutil.which("clang") or "clang"
-    sources = sorted(SOURCES.glob("rw_*.c"))
-    flags = ["-O2", "-g", "-std=c99", "-Wall", "-Wextra", "-Werror", f"-I{SOURCES}", *SANITIZE]
-    flags.append("-Wl,--wrap=rw_code_hash")
+    sources = [*sorted(SOURCES.glob("rw_*.c")), *sorted(ENCODER.glob("rw_*.c"))]
+    flags = ["-O2", "-g", "-std=c99", "-Wall", "-Wextra", "-Werror", *SANITIZE]
+    flags += [f"-I{SOURCES}", f"-I{ENCODER}", "-Wl,--wrap=rw_code_hash"]
     files = [HARNESS / f"{target}.c", HARNESS / "hostile.c", *sources]
     subprocess.run([compiler, *flags, "-o", str(program), *map(str, files)], check=True)
     return program

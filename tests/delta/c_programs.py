@@ -8,7 +8,6 @@ from roadworthy import delta
 
 HERE = Path(__file__).parent
 SOURCES = Path(delta.__file__).parent / "csrc"
-ENCODER_ONLY = {"rw_analyse", "rw_encode", "rw_match", "rw_segments", "rw_sink", "rw_sort"}
 STRICT = ["-O2", "-std=c99", "-Wall", "-Wextra", "-Werror", "-DRW_DECODER_ONLY", f"-I{SOURCES}"]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
@@ -18,7 +17,7 @@ def compiled(folder: Path, *files: str, flags: tuple[str, ...] = ()) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     assert compiler, "a C compiler is part of what this project needs"
     program = folder / Path(files[0]).stem
-    sources = [p for p in sorted(SOURCES.glob("rw_*.c")) if p.stem not in ENCODER_ONLY]
+    sources = sorted(SOURCES.glob("rw_*.c"))
     own = [HERE / name for name in files]
     command = [compiler, *STRICT, *SANITIZED, *flags, "-o", program, *own, *sources]
     subprocess.run(list(map(str, command)), check=True)  # noqa: S603 - our own compiler call

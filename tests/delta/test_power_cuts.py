@@ -97,7 +97,7 @@ def test_a_bootloader_in_c_goes_on_from_its_journal(
     names = files(tmp_path, base, patch)
     statuses: list[int] = []
     while not statuses or statuses[-1] == 9:
-        statuses.append(boot(bootloader, names, (NEVER - left) * 6 // 10)[0])
+        statuses.append(boot(bootloader, names, (NEVER - left) * 19 // 20)[0])
         assert len(statuses) < 20
     assert statuses[-1] == 0
     assert len(statuses) > 1

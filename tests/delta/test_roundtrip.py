@@ -38,6 +38,14 @@ def test_the_fast_back_end_makes_little_longer_patches(pair: tuple[bytes, bytes]
     assert len(fast.data) < 1.2 * len(delta.make(base, target).data)
 
 
+def test_a_stored_patch_holds_the_target_as_it_is() -> None:
+    base, target = NOISE[:9000], moved(NOISE[:9000])
+    patch = delta.make(base, target, delta.MakeOptions(back_end=delta.BackEnd.STORED))
+    assert patch.header.back_end is delta.BackEnd.STORED
+    assert b"".join(delta.apply(base, patch.data)) == target
+    assert len(patch.data) >= len(target)
+
+
 def test_equal_parts_cost_next_to_nothing_beside_changed_ones() -> None:
     base = NOISE + b"\1" * 50_000 + NOISE[:9000]
     target = NOISE + b"\1" * 50_000 + b"!" + NOISE[:9000]

@@ -314,9 +314,10 @@ static int run(rw_view *view, const uint8_t **in, uint32_t *left, uint8_t *out, 
                 rw_layout(view, e);
         } else if (e->phase != RW_PHASE_TARGET) {
             status = prepare(view);
-            /* In place the base can't be checked or learned from again after the first byte. */
+            /* In place the base can't be checked or learned from again after the first byte,
+             * elsewhere what was learned need not be learned again. */
             if (status == RW_OK && e->phase == RW_PHASE_TARGET
-                && e->header.flags & RW_FLAG_IN_PLACE)
+                && e->header.flags & (RW_FLAG_IN_PLACE | RW_FLAG_PRIMED))
                 status = RW_STEP;
         } else if (at_step_end(e)) {
             rw_sha256_update(&e->sha, out + hashed, *made - hashed);

@@ -49,6 +49,7 @@ int64_t rw_measure_arch(const rw_pair_of_images *m, const rw_engine *parameters,
     int64_t score = 0;
     uint32_t i;
 
+    h.backend = RW_BACKEND_MIXING;
     h.arch = (uint8_t)arch;
     h.cover_count = m->cover_count;
     h.memo_bits = 14;

@@ -271,16 +271,16 @@ static int encode(rw_plan *plan, uint8_t **patch, uint32_t *length)
     describe(plan, plan->job->backend);
     plan->parameters.header = plan->header;
     status = hash_images(plan);
-    if (status == RW_OK)
+    if (status == RW_OK && plan->header.backend != RW_BACKEND_STORED) {
         status = plan_covers(plan);
-    if (status == RW_OK) {
-        size_tables(plan);
-        plan->done = 400;
-        status = report(plan, 0);
+        if (status == RW_OK) {
+            size_tables(plan);
+            plan->done = 400;
+            status = report(plan, 0);
+        }
     }
-    if (status == RW_OK) {
+    if (status == RW_OK)
         status = code_best(plan, patch, length);
-    }
     free(plan->covers);
     if (status != RW_OK) {
         free(*patch);

@@ -136,7 +136,7 @@ def test_any_bytes_are_a_stream_or_refused(data: bytes) -> None:
 @given(corrections=st.binary(max_size=60), content=contents, last=st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_any_corrections_give_a_stream_of_the_content_or_are_refused(
-    corrections: bytes, content: bytes, last: bool
+    corrections: bytes, content: bytes, *, last: bool
 ) -> None:
     try:
         made, hold, held = _deflate.rebuild(content, b"", zlib_rule(6), corrections, last, 0, 0)

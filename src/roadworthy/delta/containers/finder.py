@@ -1,0 +1,30 @@
+"""All compressed streams of an image: squashfs first, then gzip members in what is left."""
+
+from collections.abc import Iterator
+
+from roadworthy.delta.containers.gzip_members import find_members
+from roadworthy.delta.containers.pieces import Piece
+from roadworthy.delta.containers.squashfs import MAGIC, Squashfs, find_blocks, open_squashfs
+
+__all__ = ["find_pieces"]
+
+
+def find_pieces(data: bytes) -> list[Piece]:
+    """Return the compressed streams of an image, in order and without overlap."""
+    pieces: list[Piece] = []
+    at = 0
+    for image in _squashfs_images(data):
+        pieces += find_members(data, at, image.start)
+        pieces += find_blocks(data, image)
+        at = image.start + image.length
+    pieces += find_members(data, at, len(data))
+    return pieces
+
+
+def _squashfs_images(data: bytes) -> Iterator[Squashfs]:
+    at = data.find(MAGIC)
+    while at >= 0:
+        image = open_squashfs(data, at)
+        if image:
+            yield image
+        at = data.find(MAGIC, at + (image.length if image else 1))

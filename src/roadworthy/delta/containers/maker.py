@@ -1,0 +1,63 @@
+"""Making a packed patch: a recipe, and a plain patch between the images that it unpacks."""
+
+import hashlib
+from dataclasses import replace
+
+from typing_extensions import Buffer
+
+from roadworthy.base.ids import Sha256
+from roadworthy.delta.containers.header import PackedHeader, write_header
+from roadworthy.delta.containers.plan import plan
+from roadworthy.delta.containers.recipe import Kind, Recipe, pack
+from roadworthy.delta.header import RamClass
+from roadworthy.delta.maker import MakeOptions, make
+
+__all__ = ["make_packed"]
+
+
+def make_packed(
+    base: Buffer, target: Buffer, options: MakeOptions | None = None, *, zstd: bool = False
+) -> bytes | None:
+    """Return a patch that unpacks what is compressed in the images, None where that gains nothing.
+
+    Whether it is shorter than the plain patch is for the caller to see. The same arguments
+    always give the same patch.
+
+    Args:
+        base: the image that the receiving side has.
+        target: the image that it shall have.
+        options: how to make the plain patches; packed ones are for the largest RAM class and for
+            a target with a place of its own only.
+        zstd: whether the receiving side has the Zstandard library in the version that is
+            installed here; else frames of changed Zstandard blocks stay as they are.
+
+    Raises:
+        PatchError: an unpacked image is longer than 1.75 GiB.
+        StoreError: there is not enough memory.
+    """
+    chosen = options or MakeOptions()
+    if chosen.region_bytes is not None or chosen.ram_class is not RamClass.RAM_4M:
+        return None
+    base, target = bytes(base), bytes(target)
+    found = plan(base, target, zstd=zstd)
+    if found is None:
+        return None
+    recipe = make(b"", pack(found.recipe), replace(chosen, progress=None)).data
+    image = make(found.virtual_base, found.virtual_target, chosen).data
+    header = PackedHeader(
+        1,
+        len(base),
+        len(target),
+        len(recipe),
+        len(image),
+        _largest(found.recipe),
+        Sha256(hashlib.sha256(base).hexdigest()),
+        Sha256(hashlib.sha256(target).hexdigest()),
+    )
+    return write_header(header) + recipe + image
+
+
+def _largest(recipe: Recipe) -> int:
+    lengths = (part.length for part in recipe.target if part.kind.is_packed)
+    blocks = (part.content for part in recipe.base if part.kind > Kind.DEFLATE)
+    return max(*lengths, *blocks, 0, 0)

@@ -133,16 +133,6 @@ class Recipe:
     base: tuple[BasePart, ...]
     target: tuple[TargetPart, ...]
 
-    @property
-    def virtual_base_bytes(self) -> int:
-        """Length of the virtual base."""
-        return sum(part.content for part in self.base)
-
-    @property
-    def virtual_target_bytes(self) -> int:
-        """Length of the virtual target."""
-        return sum(part.length for part in self.target if part.kind is not Kind.COPY)
-
 
 def pack(recipe: Recipe) -> bytes:
     """Return a recipe as bytes."""

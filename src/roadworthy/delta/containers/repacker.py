@@ -48,6 +48,7 @@ class Repacker:
 
     Raises:
         JournalError: the state is not one of this recipe.
+        TargetMismatchError: it is of a target that came out wrong.
     """
 
     def __init__(
@@ -61,8 +62,11 @@ class Repacker:
         self._read_base = read_base
         self._length, self._sha256 = target
         self._state = _State(sha256=_deflate.sha256_begin())
+        self._done = False
         if state is not None:
             self._state = _open(state, len(recipe.target))
+            if self._at_end:
+                self._confirm()
 
     @property
     def written(self) -> int:
@@ -72,6 +76,10 @@ class Repacker:
     @property
     def done(self) -> bool:
         """Whether the target is whole; its SHA-256 was compared then."""
+        return self._done
+
+    @property
+    def _at_end(self) -> bool:
         return self._state.part >= len(self._recipe.target) and not self._state.ready
 
     def feed(self, content: bytes) -> None:
@@ -96,17 +104,19 @@ class Repacker:
             state.sha256 = _deflate.sha256_update(state.sha256, out)
         if state.written + len(state.ready) > self._length:
             raise PatchError("makes more than the target", value="patch", todo="fetch it again")
-        if self.done:
+        if self._at_end:
             self._confirm()
         return out
 
     def _confirm(self) -> None:
         state = self._state
+        self._done = False
         if state.waiting:
             raise PatchError("its recipe leaves content over", value="patch", todo="fetch it again")
         whole = state.written == self._length
         if not whole or _deflate.sha256_digest(state.sha256).hex() != self._sha256:
             raise error_of(_TARGET_MISMATCH)
+        self._done = True
 
     def _advance(self, part: TargetPart, room: int) -> bool:
         """Make bytes ready or go to the next part; False when content is missing."""

@@ -4,21 +4,20 @@ What a level makes changes from version to version of the library, so a recipe n
 and only that version packs by it.
 """
 
-import importlib
-from typing import Any, cast
+from types import ModuleType
 
 from roadworthy.delta.errors import PatchError
+
+try:
+    import zstandard
+except ImportError:
+    _library: ModuleType | None = None
+else:
+    _library = zstandard
 
 __all__ = ["check_version", "library_version", "pack_frame", "unpack_frame"]
 
 _LEVEL_MAX = 22
-
-
-def _library() -> Any:  # noqa: ANN401 - a module that may not be there has no type
-    try:
-        return importlib.import_module("zstandard")
-    except ImportError:
-        return None
 
 
 def library_version() -> int:
@@ -26,10 +25,9 @@ def library_version() -> int:
 
     0 where there is none.
     """
-    library = _library()
-    if library is None:
+    if _library is None:
         return 0
-    major, minor, patch = library.ZSTD_VERSION
+    major, minor, patch = _library.ZSTD_VERSION
     return int(major * 10_000 + minor * 100 + patch)
 
 
@@ -50,16 +48,14 @@ def check_version(version: int) -> None:
 
 def unpack_frame(frame: bytes, most: int) -> bytes | None:
     """Return the content of a whole frame of at most `most` bytes content, else None."""
-    library = _library()
-    if library is None:
+    if _library is None:
         return None
     try:
-        machine = library.ZstdDecompressor(max_window_size=max(most, 1 << 10)).decompressobj()
-        told = library.frame_content_size(frame)
-        if not 0 <= told <= most:
+        machine = _library.ZstdDecompressor(max_window_size=max(most, 1 << 10)).decompressobj()
+        if not 0 <= _library.frame_content_size(frame) <= most:
             return None
-        content = cast("bytes", machine.decompress(frame))
-    except library.ZstdError:
+        content = bytes(machine.decompress(frame))
+    except _library.ZstdError:
         return None
     return content if machine.eof and not machine.unused_data and len(content) <= most else None
 
@@ -68,8 +64,8 @@ def pack_frame(content: bytes, level: int) -> bytes:
     """Return a frame as `level` makes it; its head holds the length of the content.
 
     Raises:
-        PatchError: there is no such level.
+        PatchError: there is no such level, or no library.
     """
-    if not 1 <= level <= _LEVEL_MAX:
+    if _library is None or not 1 <= level <= _LEVEL_MAX:
         raise PatchError("names no Zstandard level", value="patch", todo="fetch it again")
-    return cast("bytes", _library().ZstdCompressor(level=level).compress(content))
+    return bytes(_library.ZstdCompressor(level=level).compress(content))

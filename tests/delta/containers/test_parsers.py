@@ -145,7 +145,8 @@ def forged(made: Recipe, content: bytes, target: bytes, largest: int = 1 << 20) 
     parts = delta.make(b"", recipe.pack(made)).data, delta.make(virtual, content).data
     hashes = [Sha256(hashlib.sha256(each).hexdigest()) for each in (BASE, target)]
     lengths = len(BASE), len(target), len(parts[0]), len(parts[1])
-    head = header.PackedHeader(1, *lengths, largest, *hashes)
+    kinds = delta.BackEnd.MIXING, delta.RamClass.RAM_4M, delta.Architecture.NONE
+    head = header.PackedHeader(*kinds, 1 << 16, *lengths, largest, 0, *hashes)
     return header.write_header(head) + b"".join(parts)
 
 

@@ -43,18 +43,22 @@ def make_packed(
     if found is None:
         return None
     recipe = make(b"", pack(found.recipe), replace(chosen, progress=None)).data
-    image = make(found.virtual_base, found.virtual_target, chosen).data
+    image = make(found.virtual_base, found.virtual_target, chosen)
     header = PackedHeader(
-        1,
+        image.header.back_end,
+        image.header.ram_class,
+        image.header.architecture,
+        image.header.step_bytes,
         len(base),
         len(target),
         len(recipe),
-        len(image),
+        len(image.data),
         _largest(found.recipe),
+        image.header.cover_count,
         Sha256(hashlib.sha256(base).hexdigest()),
         Sha256(hashlib.sha256(target).hexdigest()),
     )
-    return write_header(header) + recipe + image
+    return write_header(header) + recipe + image.data
 
 
 def _largest(recipe: Recipe) -> int:

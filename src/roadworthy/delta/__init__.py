@@ -6,7 +6,7 @@ the same files go into a bootloader. Its format and its rules stand in `csrc/rw_
 docs/delta.md.
 """
 
-from roadworthy.delta.decoder import Decoder, ReadBase, apply
+from roadworthy.delta.decoder import ReadBase
 from roadworthy.delta.errors import JournalError, PatchError, TargetMismatchError, WrongBaseError
 from roadworthy.delta.header import (
     HEADER_SIZE_BYTES,
@@ -14,9 +14,9 @@ from roadworthy.delta.header import (
     BackEnd,
     PatchHeader,
     RamClass,
-    inspect,
 )
-from roadworthy.delta.maker import MakeOptions, Patch, make
+from roadworthy.delta.maker import MakeOptions, Patch
+from roadworthy.delta.patching import Decoder, apply, inspect, make
 
 __all__ = [
     "HEADER_SIZE_BYTES",

@@ -12,8 +12,7 @@ is too much to write, start again from the first patch byte and skip what is wri
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import cast
+from collections.abc import Callable, Iterator
 
 from typing_extensions import Buffer
 
@@ -21,7 +20,7 @@ from roadworthy.delta import _codec
 from roadworthy.delta.errors import JournalError, PatchError, error_of
 from roadworthy.delta.header import HEADER_SIZE_BYTES, PatchHeader, RamClass, inspect
 
-__all__ = ["Decoder", "ReadBase", "apply"]
+__all__ = ["Decoder", "ReadBase"]
 
 ReadBase = Callable[[int, int], bytes]
 """Returns exactly `length` bytes of the base at `offset`: called with (offset, length)."""
@@ -160,36 +159,6 @@ class Decoder:
         self._header = inspect(self._codec.header())
         _check_length(self._base, self._header)
         self._done = self._run(memoryview(b""), room=0)[2] == _DONE
-
-
-def apply(base: Buffer | ReadBase, patch: Buffer | Iterable[Buffer]) -> Iterator[bytes]:
-    """Yield the target of a patch, in pieces of at most 64 KiB, as soon as they are known.
-
-    What was yielded is the target only when the iterator ends without an error. Where the power
-    may fail on the way, use a Decoder and its journals.
-
-    Args:
-        base: the base itself (any bytes, mapped files too) or a function that reads it.
-        patch: the patch, whole or in pieces of any size.
-
-    Raises:
-        PatchError: the patch is malformed, cut short or too long.
-        WrongBaseError: the base is not the one that the patch names; nothing was yielded.
-        TargetMismatchError: what came out is not the target.
-        StoreError: the base can't be read.
-    """
-    machine = Decoder(base)
-    for piece in _pieces(patch):
-        yield from machine.stream(piece)
-    machine.finish()
-
-
-def _pieces(patch: Buffer | Iterable[Buffer]) -> Iterable[Buffer]:
-    """Tell one buffer from many: before Python 3.12 not every buffer is a `Buffer` at run time."""
-    try:
-        return [memoryview(cast("Buffer", patch))]
-    except TypeError:
-        return cast("Iterable[Buffer]", patch)
 
 
 def _check_length(base: Buffer | ReadBase, header: PatchHeader) -> None:

@@ -57,6 +57,7 @@ class PatchHeader:
     cover_count: runs of target bytes that come from one place of the base.
     in_place: whether the target may replace the base where it stands.
     shift_bytes: by how much the base must then be moved up first.
+    packed: whether it unpacks what is compressed in the images (`roadworthy.delta.containers`).
     """
 
     version: int
@@ -73,6 +74,7 @@ class PatchHeader:
     workspace_bytes: int
     base_sha256: Sha256
     target_sha256: Sha256
+    packed: bool = False
 
 
 def inspect(data: Buffer) -> PatchHeader:

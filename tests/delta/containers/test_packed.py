@@ -9,16 +9,24 @@ from pathlib import Path
 
 import pytest
 from tests.delta.containers import images
+from typing_extensions import Buffer
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
 from roadworthy.base.errors import RoadworthyError, StoreError
-from roadworthy.delta import containers
+from roadworthy.delta import containers, maker
 from roadworthy.delta.containers import zstd
 
 CHANCE = SeededChance("containers").random
 WORDS = [CHANCE.randbytes(CHANCE.randint(3, 9)) for _ in range(2000)]
 FAST = delta.MakeOptions(back_end=delta.BackEnd.FAST, step_bytes=4096)
+
+
+def packed(
+    base: Buffer, target: Buffer, options: delta.MakeOptions | None = None, *, zstd: bool = False
+) -> bytes | None:
+    made = containers.make_packed(base, target, options, zstd=zstd)
+    return made.data if made else None
 
 
 def text(words: int) -> bytes:
@@ -58,7 +66,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[bytes, bytes, bytes]:
     """Base, target and packed patch of each kind of container."""
     container = CONTAINERS[request.param]
     base, target = container(FILES), container(CHANGED)
-    patch = containers.make_packed(base, target, FAST)
+    patch = packed(base, target, FAST)
     assert patch is not None
     return base, target, patch
 
@@ -70,12 +78,12 @@ def test_a_packed_patch_is_exact_and_much_smaller(pair: tuple[bytes, bytes, byte
     machine.finish()
     assert machine.target_offset == len(target)
     assert machine.patch_offset == len(patch)
-    assert len(patch) < len(delta.make(base, target, FAST).data) / 4
+    assert len(patch) < len(maker.make(base, target, FAST).data) / 4
 
 
 def test_the_same_images_give_the_same_patch(pair: tuple[bytes, bytes, bytes]) -> None:
     base, target, patch = pair
-    assert containers.make_packed(bytearray(base), memoryview(target), FAST) == patch
+    assert packed(bytearray(base), memoryview(target), FAST) == patch
 
 
 def test_the_header_says_what_the_patch_is_for(pair: tuple[bytes, bytes, bytes]) -> None:
@@ -204,7 +212,7 @@ def test_a_damaged_journal_is_refused(pair: tuple[bytes, bytes, bytes]) -> None:
 def test_a_journal_of_another_patch_is_refused() -> None:
     """What was forged ends in a typed error, whatever the parts are."""
     base = CONTAINERS["tar.gz"](FILES)
-    patch = containers.make_packed(base, CONTAINERS["tar.gz"](CHANGED), FAST)
+    patch = packed(base, CONTAINERS["tar.gz"](CHANGED), FAST)
     assert patch
     machine = containers.PackedDecoder(base)
     machine.feed(patch[:-200])
@@ -212,8 +220,8 @@ def test_a_journal_of_another_patch_is_refused() -> None:
     for _ in range(100):
         forged = bytearray(body)
         forged[CHANCE.randrange(len(forged))] ^= CHANCE.randint(1, 255)
-        packed = zlib.compress(forged)
-        journal = b"RWK1" + hashlib.sha256(packed).digest()[:16] + packed
+        body_packed = zlib.compress(forged)
+        journal = b"RWK1" + hashlib.sha256(body_packed).digest()[:16] + body_packed
         try:
             other = containers.PackedDecoder(base, journal)
             other.feed(patch[min(other.patch_offset, len(patch)) :])
@@ -224,24 +232,24 @@ def test_a_journal_of_another_patch_is_refused() -> None:
 
 def test_images_without_changed_streams_are_left_to_the_plain_patch() -> None:
     base = images.Writer().image(FILES)
-    assert containers.make_packed(base, base) is None
-    assert containers.make_packed(CODE, CODE[1:]) is None
-    assert containers.make_packed(base, CODE) is None
-    assert containers.make_packed(b"", b"") is None
+    assert packed(base, base) is None
+    assert packed(CODE, CODE[1:]) is None
+    assert packed(base, CODE) is None
+    assert packed(b"", b"") is None
 
 
 def test_small_machines_and_targets_in_place_get_plain_patches() -> None:
     base, target = images.Writer().image(FILES), images.Writer().image(CHANGED)
     small = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K)
-    assert containers.make_packed(base, target, small) is None
+    assert packed(base, target, small) is None
     in_place = delta.MakeOptions(region_bytes=1 << 20)
-    assert containers.make_packed(base, target, in_place) is None
+    assert packed(base, target, in_place) is None
 
 
 def test_a_target_whose_base_is_not_packed_at_all_comes_back() -> None:
     target = images.gzipped(images.tar(CHANGED))
     for base in (b"", images.tar(FILES), CODE):
-        patch = containers.make_packed(base, target, FAST)
+        patch = packed(base, target, FAST)
         assert patch
         assert containers.PackedDecoder(base).feed(patch) == target
 
@@ -250,7 +258,7 @@ def test_a_stream_of_another_encoder_is_unpacked_too() -> None:
     machine = zlib.compressobj(9, zlib.DEFLATED, 31, 1, zlib.Z_HUFFMAN_ONLY)
     base = images.gzipped(images.tar(FILES))
     target = machine.compress(images.tar(CHANGED)) + machine.flush()
-    patch = containers.make_packed(base, target, FAST)
+    patch = packed(base, target, FAST)
     assert patch
     assert len(patch) < len(target) / 20
     assert containers.PackedDecoder(base).feed(patch) == target
@@ -262,14 +270,14 @@ def test_a_stream_that_no_recipe_gives_stays_as_it_is() -> None:
     member = bytearray(images.gzipped(images.tar(CHANGED)))
     member[-9] ^= 0x80
     assert zlib.decompress(member, 31) == images.tar(CHANGED)
-    assert containers.make_packed(base, member, FAST) is None
+    assert packed(base, member, FAST) is None
 
 
 def test_long_streams_are_unpacked_in_spans() -> None:
     body = text(150_000)
     base = images.gzipped(body + text(3000))
     target = images.gzipped(body[:400_000] + b"between" + body[400_100:] + text(10))
-    patch = containers.make_packed(base, target, FAST)
+    patch = packed(base, target, FAST)
     assert patch
     assert len(patch) < 3000
     machine, written = containers.PackedDecoder(base), b""
@@ -284,10 +292,10 @@ def test_long_streams_are_unpacked_in_spans() -> None:
 def test_zstandard_blocks_are_packed_by_the_same_version() -> None:
     writer = images.Writer(lambda content: zstd.pack_frame(content, 15), compression=6)
     base, target = writer.image(FILES), writer.image(CHANGED)
-    assert containers.make_packed(base, target, FAST) is None
-    patch = containers.make_packed(base, target, FAST, zstd=True)
+    assert packed(base, target, FAST) is None
+    patch = packed(base, target, FAST, zstd=True)
     assert patch
-    assert len(patch) < len(delta.make(base, target, FAST).data) * 0.7
+    assert len(patch) < len(maker.make(base, target, FAST).data) * 0.7
     assert containers.PackedDecoder(base).feed(patch) == target
 
 
@@ -297,7 +305,7 @@ def test_another_version_of_the_zstandard_library_refuses_before_the_first_byte(
 ) -> None:
     writer = images.Writer(lambda content: zstd.pack_frame(content, 15), compression=6)
     base = writer.image(FILES)
-    patch = containers.make_packed(base, writer.image(CHANGED), FAST, zstd=True)
+    patch = packed(base, writer.image(CHANGED), FAST, zstd=True)
     assert patch
     for version in (0, 10400):
         monkeypatch.setattr(zstd, "library_version", lambda version=version: version)
@@ -324,7 +332,7 @@ def test_an_image_of_the_real_tool_is_unpacked(tmp_path: Path) -> None:
         )
         made.append(image.read_bytes())
     base, target = made
-    patch = containers.make_packed(base, target, FAST)
+    patch = packed(base, target, FAST)
     assert patch
-    assert len(patch) < len(delta.make(base, target, FAST).data) / 3
+    assert len(patch) < len(maker.make(base, target, FAST).data) / 3
     assert containers.PackedDecoder(base).feed(patch) == target

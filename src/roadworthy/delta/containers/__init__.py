@@ -6,18 +6,20 @@ streams that changed in both images, holds a plain patch between the results, an
 which the receiving side packs them again exactly. The format stands in docs/delta-containers.md.
 """
 
-from roadworthy.delta.containers.decoder import PackedDecoder
+from roadworthy.delta.containers.decoder import JOURNAL_MAGIC, PackedDecoder
 from roadworthy.delta.containers.header import (
     MAGIC,
     PACKED_HEADER_SIZE_BYTES,
     PackedHeader,
     inspect_packed,
 )
-from roadworthy.delta.containers.maker import make_packed
+from roadworthy.delta.containers.maker import Packed, make_packed
 
 __all__ = [
+    "JOURNAL_MAGIC",
     "MAGIC",
     "PACKED_HEADER_SIZE_BYTES",
+    "Packed",
     "PackedDecoder",
     "PackedHeader",
     "inspect_packed",

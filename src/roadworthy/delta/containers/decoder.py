@@ -24,13 +24,13 @@ from roadworthy.delta.containers.zstd import check_version, library_version
 from roadworthy.delta.decoder import Decoder, ReadBase
 from roadworthy.delta.errors import JournalError, PatchError, error_of
 
-__all__ = ["PackedDecoder"]
+__all__ = ["JOURNAL_MAGIC", "PackedDecoder"]
 
 _PIECE_BYTES = 1 << 16
 _HASH_BYTES = 1 << 20
 _RECIPE_BYTES_MAX = 1 << 24
 _JOURNAL_BYTES_MAX = 1 << 27
-_MAGIC = b"RWK1"
+JOURNAL_MAGIC = b"RWK1"
 _CHECK = slice(4, 20)
 _BODY = 20
 _WRONG_BASE, _CALLBACK = -3, -5
@@ -141,7 +141,7 @@ class PackedDecoder:
             parts += [bytes(self._recipe), self._recipe_decoder.journal()]
         body = b"".join(len(part).to_bytes(4, "little") + part for part in parts)
         packed = zlib.compress(body, 1)
-        return _MAGIC + hashlib.sha256(packed).digest()[:16] + packed
+        return JOURNAL_MAGIC + hashlib.sha256(packed).digest()[:16] + packed
 
     @staticmethod
     def _drain(repacker: Repacker) -> Iterator[bytes]:
@@ -257,7 +257,10 @@ def _checked(read: ReadBase) -> ReadBase:
 def _open(journal: bytes) -> list[bytes]:
     """Return the parts of a journal: the header alone, with a recipe, or with an image."""
     damaged = JournalError("is damaged", value="journal", todo="start the patch again")
-    if journal[:4] != _MAGIC or hashlib.sha256(journal[_BODY:]).digest()[:16] != journal[_CHECK]:
+    if (
+        journal[:4] != JOURNAL_MAGIC
+        or hashlib.sha256(journal[_BODY:]).digest()[:16] != journal[_CHECK]
+    ):
         raise damaged
     unpack = zlib.decompressobj()
     try:

@@ -31,7 +31,7 @@ from typing_extensions import Buffer
 from roadworthy.base.ids import Sha256
 from roadworthy.delta.containers.recipe import SEGMENT_BYTES_MAX
 from roadworthy.delta.errors import PatchError
-from roadworthy.delta.header import Architecture, BackEnd, RamClass
+from roadworthy.delta.header import Architecture, BackEnd, PatchHeader, RamClass
 
 __all__ = ["MAGIC", "PACKED_HEADER_SIZE_BYTES", "PackedHeader", "inspect_packed", "write_header"]
 
@@ -77,6 +77,27 @@ class PackedHeader:
         """Memory that a decoder takes, beside the recipe."""
         streams = _STREAM_COPIES * self.stream_bytes_max
         return self.ram_class.size_bytes + streams + _UNPACKING_BYTES
+
+    @property
+    def summary(self) -> PatchHeader:
+        """The same in the words of a plain patch."""
+        return PatchHeader(
+            version=_VERSION,
+            back_end=self.back_end,
+            ram_class=self.ram_class,
+            architecture=self.architecture,
+            step_bytes=self.step_bytes,
+            base_length_bytes=self.base_length_bytes,
+            target_length_bytes=self.target_length_bytes,
+            patch_length_bytes=self.patch_length_bytes,
+            cover_count=self.cover_count,
+            in_place=False,
+            shift_bytes=0,
+            workspace_bytes=self.workspace_bytes,
+            base_sha256=self.base_sha256,
+            target_sha256=self.target_sha256,
+            packed=True,
+        )
 
 
 def write_header(header: PackedHeader) -> bytes:

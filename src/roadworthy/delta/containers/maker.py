@@ -1,7 +1,9 @@
 """Making a packed patch: a recipe, and a plain patch between the images that it unpacks."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from mmap import mmap
+from typing import cast
 
 from typing_extensions import Buffer
 
@@ -12,16 +14,28 @@ from roadworthy.delta.containers.recipe import Kind, Recipe, pack
 from roadworthy.delta.header import RamClass
 from roadworthy.delta.maker import MakeOptions, make
 
-__all__ = ["make_packed"]
+__all__ = ["Packed", "make_packed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A packed patch.
+
+    is_shortest: whether it is so much shorter than the new blocks it stands for that the plain
+        patch need not be made to compare.
+    """
+
+    data: bytes
+    header: PackedHeader
+    is_shortest: bool
 
 
 def make_packed(
     base: Buffer, target: Buffer, options: MakeOptions | None = None, *, zstd: bool = False
-) -> bytes | None:
+) -> Packed | None:
     """Return a patch that unpacks what is compressed in the images, None where that gains nothing.
 
-    Whether it is shorter than the plain patch is for the caller to see. The same arguments
-    always give the same patch.
+    The same arguments always give the same patch.
 
     Args:
         base: the image that the receiving side has.
@@ -38,7 +52,7 @@ def make_packed(
     chosen = options or MakeOptions()
     if chosen.region_bytes is not None or chosen.ram_class is not RamClass.RAM_4M:
         return None
-    base, target = bytes(base), bytes(target)
+    base, target = _searchable(base), _searchable(target)
     found = plan(base, target, zstd=zstd)
     if found is None:
         return None
@@ -58,7 +72,13 @@ def make_packed(
         Sha256(hashlib.sha256(base).hexdigest()),
         Sha256(hashlib.sha256(target).hexdigest()),
     )
-    return write_header(header) + recipe + image.data
+    data = write_header(header) + recipe + image.data
+    return Packed(data, header, is_shortest=len(data) < found.block_bytes // 2)
+
+
+def _searchable(data: Buffer) -> bytes:
+    """Copy only what can't be searched: mapped files need not be in memory as a whole."""
+    return cast("bytes", data) if isinstance(data, bytes | bytearray | mmap) else bytes(data)
 
 
 def _largest(recipe: Recipe) -> int:

@@ -25,11 +25,16 @@ __all__ = ["Plan", "plan"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A recipe and the two images between which the image patch is made."""
+    """A recipe and the two images between which the image patch is made.
+
+    block_bytes: length of the squashfs blocks that are new in the target; a plain patch holds
+        about as much.
+    """
 
     recipe: Recipe
     virtual_base: bytes
     virtual_target: bytes
+    block_bytes: int
 
 
 @dataclass
@@ -39,6 +44,7 @@ class _Target:
     parts: list[TargetPart] = field(default_factory=list)
     content: list[bytes] = field(default_factory=list)
     repacked: int = 0
+    block_bytes: int = 0
 
     def copy(self, offset: int, length: int) -> None:
         before = self.parts[-1] if self.parts else None
@@ -77,7 +83,7 @@ def plan(base: bytes, target: bytes, *, zstd: bool) -> Plan | None:
     if max(len(parts), len(built.parts)) > PARTS_MAX:
         return None
     recipe = Recipe(tuple(repacking.styles), tuple(parts), tuple(built.parts))
-    return Plan(recipe, b"".join(content), b"".join(built.content))
+    return Plan(recipe, b"".join(content), b"".join(built.content), built.block_bytes)
 
 
 def _key(data: bytes, piece: Piece) -> tuple[Kind, bytes]:
@@ -104,6 +110,7 @@ def _target_parts(
             built.raw(target[piece.offset : piece.end])
             continue
         built.repacked += 1
+        built.block_bytes += 0 if piece.kind is Kind.DEFLATE else piece.length
         built.parts += (part for part, _ in packed)
         built.content += (content for _, content in packed)
     built.raw(target[at:])

@@ -1,0 +1,187 @@
+"""Plain or packed: makes the shorter patch, applies whichever it is.
+
+A plain patch takes the images as they are, a packed one unpacks what is compressed in them
+(`roadworthy.delta.containers`). Their first four bytes tell them apart, and so do those of their
+journals.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from typing_extensions import Buffer
+
+from roadworthy.delta import decoder, header, maker
+from roadworthy.delta.containers import (
+    JOURNAL_MAGIC,
+    MAGIC,
+    PackedDecoder,
+    inspect_packed,
+    make_packed,
+)
+from roadworthy.delta.decoder import ReadBase
+from roadworthy.delta.header import PatchHeader
+from roadworthy.delta.maker import MakeOptions, Patch
+
+__all__ = ["Decoder", "apply", "inspect", "make"]
+
+_UNDECIDED = b"RWJ0"
+
+
+def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Patch:
+    """Return the shortest patch that turns `base` into `target`.
+
+    The same arguments always give the same patch. A patch is never more than its header and
+    1/500 longer than the target. The interpreter is free for other threads meanwhile.
+
+    Args:
+        base: the image that the receiving side has; any bytes, mapped files too.
+        target: the image that it shall have.
+        options: how to make the patch; None takes the defaults.
+
+    Raises:
+        PatchError: an image is longer than 1.75 GiB or than the region.
+        StoreError: there is not enough memory.
+    """
+    packed = make_packed(base, target, options)
+    if packed is None:
+        return maker.make(base, target, options)
+    unpacking = Patch(packed.data, packed.header.summary)
+    if packed.is_shortest:
+        return unpacking
+    plain = maker.make(base, target, options)
+    return unpacking if len(unpacking.data) < len(plain.data) else plain
+
+
+def inspect(data: Buffer) -> PatchHeader:
+    """Read the header of a patch; `data` may be the whole patch or its first `HEADER_SIZE_BYTES`.
+
+    Raises:
+        PatchError: `data` is not the start of a patch that this decoder knows.
+    """
+    packed = bytes(memoryview(data).cast("B")[: len(MAGIC)]) == MAGIC
+    return inspect_packed(data).summary if packed else header.inspect(data)
+
+
+class Decoder:
+    """One patch on its way, plain or packed.
+
+    Args:
+        base: the base itself (any bytes, mapped files too) or a function that reads it; the
+            function is only asked for bytes inside the length that the patch names. With the
+            base itself, other threads run while this one decodes.
+        journal: what `journal()` gave before the power cut, or None to start.
+
+    Raises:
+        JournalError: the journal is damaged or not one of this decoder.
+    """
+
+    def __init__(self, base: Buffer | ReadBase, journal: bytes | None = None) -> None:
+        self._base = base
+        self._first = b""
+        self._machine: decoder.Decoder | PackedDecoder | None = None
+        if journal is None:
+            return
+        if journal[:4] == _UNDECIDED and len(journal) < len(_UNDECIDED) + len(MAGIC):
+            self._first = journal[4:]
+        elif journal[:4] == JOURNAL_MAGIC:
+            self._machine = PackedDecoder(base, journal)
+        else:
+            self._machine = decoder.Decoder(base, journal)
+
+    @property
+    def header(self) -> PatchHeader | None:
+        """Header of the patch, None until all of it was fed."""
+        if isinstance(self._machine, PackedDecoder):
+            return self._machine.header.summary if self._machine.header else None
+        return self._machine.header if self._machine else None
+
+    @property
+    def patch_offset(self) -> int:
+        """Patch bytes taken; after a resume feed from here on."""
+        return self._machine.patch_offset if self._machine else len(self._first)
+
+    @property
+    def target_offset(self) -> int:
+        """Target bytes that came out; after a resume write from here on."""
+        return self._machine.target_offset if self._machine else 0
+
+    @property
+    def steps(self) -> int:
+        """Steps whose hash was compared: a change is a good moment to journal."""
+        return self._machine.steps if self._machine else 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the target is whole and its SHA-256 was compared."""
+        return self._machine is not None and self._machine.done
+
+    def feed(self, patch_chunk: Buffer) -> bytes:
+        """Take the next patch bytes and return the target bytes they make.
+
+        Raises:
+            PatchError: the patch is malformed, goes on after its end, or needs a library that
+                is not here.
+            WrongBaseError: the base is not the one that the patch names.
+            TargetMismatchError: what came out is not the target.
+            StoreError: the base gave another number of bytes than asked for.
+        """
+        return b"".join(self.stream(patch_chunk))
+
+    def stream(self, patch_chunk: Buffer) -> Iterator[bytes]:
+        """Like `feed`, in pieces of at most 64 KiB that end where a step ends.
+
+        A journal may be taken between pieces; `patch_offset` then counts only what was taken.
+        """
+        chunk = memoryview(patch_chunk).cast("B")
+        if self._machine is None:
+            wanted = len(MAGIC) - len(self._first)
+            self._first += bytes(chunk[:wanted])
+            chunk = chunk[wanted:]
+            if len(self._first) < len(MAGIC):
+                return
+            packed = self._first == MAGIC
+            self._machine = PackedDecoder(self._base) if packed else decoder.Decoder(self._base)
+            yield from self._machine.stream(self._first)
+        yield from self._machine.stream(chunk)
+
+    def finish(self) -> None:
+        """Confirm that the target is whole.
+
+        Raises:
+            PatchError: the patch was cut short.
+        """
+        (self._machine or decoder.Decoder(self._base)).finish()
+
+    def journal(self) -> bytes:
+        """Return the whole state, from which another Decoder goes on."""
+        return self._machine.journal() if self._machine else _UNDECIDED + self._first
+
+
+def apply(base: Buffer | ReadBase, patch: Buffer | Iterable[Buffer]) -> Iterator[bytes]:
+    """Yield the target of a patch, in pieces of at most 64 KiB, as soon as they are known.
+
+    What was yielded is the target only when the iterator ends without an error. Where the power
+    may fail on the way, use a Decoder and its journals.
+
+    Args:
+        base: the base itself (any bytes, mapped files too) or a function that reads it.
+        patch: the patch, whole or in pieces of any size.
+
+    Raises:
+        PatchError: the patch is malformed, cut short or too long.
+        WrongBaseError: the base is not the one that the patch names; nothing was yielded.
+        TargetMismatchError: what came out is not the target.
+        StoreError: the base can't be read.
+    """
+    machine = Decoder(base)
+    for piece in _pieces(patch):
+        yield from machine.stream(piece)
+    machine.finish()
+
+
+def _pieces(patch: Buffer | Iterable[Buffer]) -> Iterable[Buffer]:
+    """Tell one buffer from many: before Python 3.12 not every buffer is a `Buffer` at run time."""
+    try:
+        return [memoryview(cast("Buffer", patch))]
+    except TypeError:
+        return cast("Iterable[Buffer]", patch)

@@ -1,0 +1,1 @@
+"""A second decoder, written from docs/delta-format.md alone: clear, slow, and only for tests."""

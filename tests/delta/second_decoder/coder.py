@@ -1,0 +1,131 @@
+"""Range decoder, slots and mixer ("Decisions", "Models", "Mixing", "Numbers")."""
+
+import math
+
+U32 = 0xFFFFFFFF
+STRETCH_MAX = 3071
+WEIGHT_MAX = 0x7FFFF
+RATES = (
+    *(860, 540, 380, 280, 220, 175, 137, 120, 108, 98, 89, 82, 76),
+    *(71, 66, 62, 59, 55, 53, 50, 48, 46, 44, 42, 40),
+)
+SQUASH = [min(65535, round(65536 / (1 + math.exp(-i / 8)))) for i in range(98)]
+
+
+def stretch(p: int) -> int:
+    q = max(1, p if p < 32768 else 65536 - p)
+    width = 1 << max(0, q.bit_length() - 6)
+    middle = q // width * width + width // 2
+    value = 0 if q == 32768 else round(256 * math.log(middle / (65536 - middle)))
+    return value if p < 32768 else -value
+
+
+STRETCH = [stretch(p) for p in range(65536)]
+
+
+def squash(x: int) -> int:
+    a = min(abs(x), STRETCH_MAX)
+    low, high = SQUASH[a >> 5], SQUASH[(a >> 5) + 1]
+    value = low + ((high - low) * (a & 31) >> 5)
+    return 65536 - value if x < 0 else value
+
+
+def hash_of(a: int, b: int) -> int:
+    h = (a * 0x9E3779B1 ^ (b + 0x7F4A7C15) * 0x85EBCA6B) & U32
+    h = (h ^ h >> 15) * 0x2C1B3C6D & U32
+    return h ^ h >> 13
+
+
+class Coder:
+    """Decisions of the payload and the models that learn from them."""
+
+    def __init__(self, payload: bytes, slot_count: int, *, fast: bool) -> None:
+        self.payload = payload
+        self.at = 4
+        self.range = U32
+        self.code = int.from_bytes(payload[:4].ljust(4, b"\0"), "big")
+        self.probability = [1 << 19] * slot_count
+        self.count = [0] * slot_count
+        self.check = [0] * slot_count
+        self.weights = [[26214 if fast else 9830] * 16 for _ in range(256)]
+        self.last_lengths = [0, 0, 0, 0]
+        self.taught: int | None = None
+
+    def decide(self, p: int) -> int:
+        bound = (self.range >> 16) * p
+        bit = int(self.code < bound)
+        if bit:
+            self.range = bound
+        else:
+            self.code -= bound
+            self.range -= bound
+        while self.range < 1 << 24:
+            byte = self.payload[self.at] if self.at < len(self.payload) else 0
+            self.at += 1
+            self.range = self.range << 8 & U32
+            self.code = (self.code << 8 | byte) & U32
+        return bit
+
+    def raw(self, bits: int) -> int:
+        value = 0
+        for _ in range(bits):
+            value = value << 1 | self.decide(32768)
+        return value
+
+    def slot(self, context: int) -> int:
+        first, check = context * len(self.count) >> 32, context & 127
+        line = (first, first ^ 1, first ^ 2)
+        for place in line:
+            if self.check[place] == check:
+                return place
+        place = min(line, key=lambda at: self.count[at])
+        self.probability[place], self.count[place], self.check[place] = 1 << 19, 0, check
+        return place
+
+    def mix(self, contexts: list[int], sets: tuple[int, int], taught: int | None = None) -> int:
+        """One decision; with `taught` it is known, and only learned from."""
+        slots = [self.slot(context) for context in contexts]
+        inputs = [STRETCH[self.probability[slot] >> 4] for slot in slots]
+        inputs += [0] * (15 - len(inputs)) + [256]
+        pair = [self.weights[number % 256] for number in sets]
+        sums = [sum(w * x >> 8 for w, x in zip(ws, inputs, strict=True)) >> 8 for ws in pair]
+        sums = [max(-STRETCH_MAX, min(STRETCH_MAX, each)) for each in sums]
+        p = max(1, min(65535, squash(int((sums[0] + sums[1]) / 2))))
+        bit = self.decide(p) if taught is None else taught
+        for weights, total in zip(pair, sums, strict=True):
+            error = (65535 if bit else 0) - squash(total) >> 2
+            for i, x in enumerate(inputs):
+                weight = weights[i] + (x * error + 4096 >> 13)
+                weights[i] = max(-WEIGHT_MAX, min(WEIGHT_MAX, weight))
+        for slot in slots:
+            aim = 0xFFFFF if bit else 0
+            distance = aim - self.probability[slot]
+            self.probability[slot] += distance * RATES[self.count[slot]] >> 10
+            self.count[slot] = min(24, self.count[slot] + 1)
+        return bit
+
+    def number_bit(self, field: int, context: int, node: int) -> int:
+        last = self.last_lengths
+        contexts = [
+            hash_of(0x100 + field, node),
+            hash_of(0x200 + field, node + 4096 * context),
+            hash_of(0x300 + field, node + 4096 * last[field & 3]),
+            hash_of(0x400 + field, node + 4096 * (last[0] + 64 * last[1] + 4096 * last[2]) & U32),
+        ]
+        return self.mix(contexts, (250, 251))
+
+    def number(self, field: int, context: int) -> int:
+        length = 0
+        while length < 31 and self.number_bit(field, context, length):
+            length += 1
+        value = node = 1
+        for i in reversed(range(length)):
+            if i + 4 > length or i < 2:
+                place = 32 + i if i < 2 and i + 4 <= length else node
+                bit = self.number_bit(field, context, 64 + length * 64 + place)
+            else:
+                bit = self.raw(1)
+            node = (node << 1 | bit) & 31
+            value = value << 1 | bit
+        self.last_lengths[field & 3] = length
+        return value - 1

@@ -1,0 +1,57 @@
+"""docs/delta-format.md is enough to write a decoder from: one that was, agrees on every byte."""
+
+import hashlib
+
+import pytest
+
+from roadworthy import delta
+from roadworthy.base.clock import SeededChance
+from tests.delta.code import moved_code
+from tests.delta.conftest import FIRMWARE
+from tests.delta.second_decoder.decoder import decode
+
+NOISE = SeededChance("second").random.randbytes(4000)
+MIXING, FAST = delta.BackEnd.MIXING, delta.BackEnd.FAST
+
+
+def piece(pair: str, start: int, size: int) -> tuple[bytes, bytes]:
+    old, new = (FIRMWARE / pair / "old.bin").read_bytes(), (FIRMWARE / pair / "new.bin").read_bytes()
+    return old[start : start + size], new[start : start + size]
+
+
+def test_it_agrees_on_the_instruction_sets_of_shipped_firmware() -> None:
+    cases = {
+        delta.Architecture.THUMB: piece("mcu-greatfet-cm4", 20_000, 700),
+        delta.Architecture.AARCH64: piece("boot-tfa-arm64", 8000, 700),
+        delta.Architecture.RISCV: piece("boot-opensbi-rv64", 60_000, 700),
+    }
+    for architecture, (base, target) in cases.items():
+        for back_end in (MIXING, FAST):
+            options = delta.MakeOptions(delta.RamClass.RAM_60K, back_end, architecture, 4096)
+            assert decode(base, delta.make(base, target, options).data) == target
+
+
+@pytest.mark.parametrize("architecture", list(delta.Architecture))
+def test_it_agrees_on_code_with_segments_that_moved(architecture: delta.Architecture) -> None:
+    base, target = moved_code(architecture)
+    options = delta.MakeOptions(delta.RamClass.RAM_60K, FAST, architecture, 4096)
+    patch = delta.make(base, target, options)
+    assert patch.header.cover_count > 0
+    assert decode(base, patch.data) == target
+
+
+@pytest.mark.parametrize(
+    ("base", "target", "region"),
+    [
+        (b"", b"", None),
+        (b"", NOISE[:300], None),
+        (NOISE[:500], NOISE[:500], None),
+        (NOISE[:900], NOISE[300:900] + b"new" + NOISE[:300], None),
+        (b"ab" * 300, b"ba" * 200, None),
+        (NOISE[:3000] * 3, NOISE[1000:3000] + NOISE[:500] * 9, 16384),
+    ],
+)
+def test_it_agrees_on_other_images(base: bytes, target: bytes, region: int | None) -> None:
+    options = delta.MakeOptions(delta.RamClass.RAM_60K, step_bytes=4096, region_bytes=region)
+    patch = delta.make(base, target, options).data
+    assert hashlib.sha256(decode(base, patch)).digest() == hashlib.sha256(target).digest()

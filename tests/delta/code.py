@@ -1,13 +1,13 @@
 """Made-up code whose references are right at two places: before and after an insertion."""
 
 import struct
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import dataclass
+
+from tests.delta.second_decoder.instructions import length_of, reference
+from tests.delta.second_decoder.pairs import with_high, with_low
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
-from tests.delta.second_decoder.instructions import length_of, reference
-from tests.delta.second_decoder.pairs import with_high, with_low
 
 ADDRESS = 0x10000
 ITEMS = 170
@@ -22,30 +22,36 @@ FILLERS = {
 }
 REFERENCES = {
     A.NONE: [],
-    A.THUMB: [0xF800F000, 0xE800F000, 0xB800F000, 0x8000F000, 0xE000, 0xD000, 0xB100, 0x4800]
-    + [0xA000, 0x0000F8DF, 0x0000F85F, 0x0A00ED9F, 0x0A00ED1F],
+    A.THUMB: [
+        *(0xF800F000, 0xE800F000, 0xB800F000, 0x8000F000, 0xE000, 0xD000, 0xB100, 0x4800),
+        *(0xA000, 0x0000F8DF, 0x0000F85F, 0x0A00ED9F, 0x0A00ED1F),
+    ],
     A.ARM: [0xEB000000, 0xFA000000, 0x0A000000, 0xE59F0000, 0xE51F1000],
     A.AARCH64: [0x94000000, 0x14000000, 0x54000001, 0xB4000000, 0x36000000, 0x58000000, 0x10000000],
     A.RISCV: [0xEF, 0x63, 0xA001, 0xC001, 0xE001],
     A.XTENSA: [0x05, 0x06, 0x01, 0xC1],
 }
 PAIRS = {
-    A.AARCH64: [(0x90000000, 0x91000000), (0x90000001, 0xF9400022), (0x90000003, 0x3D800060)],
-    A.RISCV: [(0x517, 0x00050513), (0x5B7, 0x00A5A023), (0x617, 0x00062683)],
+    A.AARCH64: [
+        (0x90000000, 0x91000000),
+        (0x90000001, 0xD503201F, 0xF9400022),
+        (0x90000003, 0x3D800060),
+    ],
+    A.RISCV: [(0x517, 0x00050513), (0x5B7, 0x13, 0x00A5A023), (0x617, 0x00062683)],
 }
 
 
 @dataclass
 class Item:
-    """One instruction, one pair of them, or a pool word; `label` is the item it points at."""
+    """One instruction, a pair (with one between), or a pool word; `label`: what it points at."""
 
     words: tuple[int, ...]
     label: int | None = None
     kind: str = "code"
-    other: int = field(default=0)
 
 
-def items_for(architecture: delta.Architecture, chance: Random) -> list[Item]:
+def items_for(architecture: delta.Architecture) -> list[Item]:
+    chance = SeededChance(f"code-{architecture}").random
     items: list[Item] = []
     pools = list(range(20, ITEMS, 10))
     while len(items) < ITEMS:
@@ -78,13 +84,14 @@ def encoded(architecture: delta.Architecture, item: Item, at: int, target: int) 
         start = at + -at % 4
         value = target - start if item.kind == "relative" else target
         return bytes(-at % 4) + struct.pack("<I", value & 0xFFFFFFFF)
-    if len(item.words) == 2:
+    if len(item.words) > 1:
         high = with_high(architecture, item.words[0], at, target)
         upper = target & ~0xFFF if architecture == A.AARCH64 else 0
         if architecture == A.RISCV:
             origin = at if high & 0x7F == 0x17 else 0
             upper = (high & 0xFFFFF000) + origin & 0xFFFFFFFF
-        return struct.pack("<II", high, with_low(architecture, item.words[1], upper, target))
+        low = with_low(architecture, item.words[-1], upper, target)
+        return struct.pack(f"<{len(item.words)}I", high, *item.words[1:-1], low)
     word = item.words[0]
     found = reference(architecture, word, at) if item.label is not None else None
     put = found[2](target) if found else None
@@ -112,9 +119,30 @@ def image(architecture: delta.Architecture, items: list[Item], new: set[int]) ->
 
 def moved_code(architecture: delta.Architecture) -> tuple[bytes, bytes]:
     """Return an image and the same with a few instructions more at two places."""
-    chance = SeededChance(f"code-{architecture}").random
-    items = items_for(architecture, chance)
+    items = items_for(architecture)
     fresh = [Item((word,)) for word in FILLERS[architecture] * 5]
     longer = items[:50] + fresh + items[50:110] + fresh[:2] + items[110:]
     new = set(range(50, 50 + len(fresh))) | set(range(110 + len(fresh), 112 + len(fresh)))
     return image(architecture, items, set()), image(architecture, longer, new)
+
+
+def pool_code(architecture: delta.Architecture, distance: int) -> bytes:
+    """Return position-independent code: load a distance from a pool, add the program counter."""
+    if architecture is A.ARM:
+        code = b"\x08\x00\x9f\xe5" + b"\x00\x00\x8f\xe0" + b"\x1e\xff\x2f\xe1" * 2
+    else:
+        code = b"\x01\x48" + b"\x78\x44" + b"\x70\x47\xc0\x46"
+    return code + distance.to_bytes(4, "little")
+
+
+def moved_pools(architecture: delta.Architecture) -> tuple[bytes, bytes]:
+    """Return two images whose pools hold other distances to the program counter."""
+    filler = bytes(range(256)) * 2
+
+    def image_of(further: int) -> bytes:
+        parts = (
+            pool_code(architecture, 600 - 4 * n + further) + filler[: 8 * n] for n in range(20)
+        )
+        return b"".join(parts)
+
+    return image_of(0), image_of(20)

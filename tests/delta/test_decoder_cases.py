@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.delta.c_programs import compiled
+from tests.delta.code import moved_pools
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
@@ -36,28 +37,11 @@ def test_the_decoder_keeps_its_rules_in_every_case(tmp_path: Path) -> None:
 ARM, THUMB = delta.Architecture.ARM, delta.Architecture.THUMB
 
 
-def pool_code(architecture: delta.Architecture, distance: int) -> bytes:
-    """Return position-independent code: load a distance from a pool, add the program counter."""
-    if architecture is ARM:
-        code = b"\x08\x00\x9f\xe5" + b"\x00\x00\x8f\xe0" + b"\x1e\xff\x2f\xe1" * 2
-    else:
-        code = b"\x01\x48" + b"\x78\x44" + b"\x70\x47\xc0\x46"
-    return code + distance.to_bytes(4, "little")
-
-
 @pytest.mark.parametrize("architecture", [ARM, THUMB])
 def test_pools_that_count_from_the_program_counter_come_back(
     architecture: delta.Architecture,
 ) -> None:
-    filler = bytes(range(256)) * 2
-
-    def image(further: int) -> bytes:
-        parts = (
-            pool_code(architecture, 600 - 4 * n + further) + filler[: 8 * n] for n in range(40)
-        )
-        return b"".join(parts)
-
-    base, target = image(0), image(20)
+    base, target = moved_pools(architecture)
     patch = delta.make(base, target, delta.MakeOptions(architecture=architecture))
     assert b"".join(delta.apply(base, patch.data)) == target
 

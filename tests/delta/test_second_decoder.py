@@ -3,19 +3,22 @@
 import hashlib
 
 import pytest
+from tests.delta.code import moved_code, moved_pools
+from tests.delta.conftest import FIRMWARE
+from tests.delta.second_decoder.decoder import decode
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
-from tests.delta.code import moved_code
-from tests.delta.conftest import FIRMWARE
-from tests.delta.second_decoder.decoder import decode
 
 NOISE = SeededChance("second").random.randbytes(4000)
 MIXING, FAST = delta.BackEnd.MIXING, delta.BackEnd.FAST
 
 
 def piece(pair: str, start: int, size: int) -> tuple[bytes, bytes]:
-    old, new = (FIRMWARE / pair / "old.bin").read_bytes(), (FIRMWARE / pair / "new.bin").read_bytes()
+    old, new = (
+        (FIRMWARE / pair / "old.bin").read_bytes(),
+        (FIRMWARE / pair / "new.bin").read_bytes(),
+    )
     return old[start : start + size], new[start : start + size]
 
 
@@ -38,6 +41,15 @@ def test_it_agrees_on_code_with_segments_that_moved(architecture: delta.Architec
     patch = delta.make(base, target, options)
     assert patch.header.cover_count > 0
     assert decode(base, patch.data) == target
+
+
+@pytest.mark.parametrize("architecture", [delta.Architecture.THUMB, delta.Architecture.ARM])
+def test_it_agrees_on_pools_that_count_from_the_program_counter(
+    architecture: delta.Architecture,
+) -> None:
+    base, target = moved_pools(architecture)
+    options = delta.MakeOptions(delta.RamClass.RAM_60K, FAST, architecture, 4096)
+    assert decode(base, delta.make(base, target, options).data) == target
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Addresses in single instructions ("Instructions"): reading one, and writing another one."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 NONE, THUMB, ARM, AARCH64, RISCV, XTENSA = range(6)
 CALL, BRANCH, LITERAL, POINTER, RELATIVE, HIGH, LOW = range(1, 8)
@@ -81,26 +83,7 @@ def thumb_wide(word: int, origin: int, unit: int) -> Reference:
     return CALL, origin + signed(offset, 25) & U32, put
 
 
-def thumb_long(word: int, pc: int) -> Reference | None:
-    h, low = word & 0xFFFF, word >> 16
-    aligned = pc & ~3
-    if h & 0xF800 == 0xF000:
-        if low & 0xD000 in (0xD000, 0x9000):
-            return thumb_wide(word, pc, 1)
-        if low & 0xD001 == 0xC000:
-            return thumb_wide(word, aligned, 4)
-        if low & 0xD000 == 0x8000 and h & 0x0380 != 0x0380:
-            places = [(10, 20, 1), (27, 19, 1), (29, 18, 1), (0, 12, 6), (16, 1, 11)]
-            return relative(word, BRANCH, pc, places, 21)
-        return None
-    if h & 0xFF1F == 0xF81F:
-        return pool(word, aligned, 1, 12, (16, 7))
-    if h & 0xFF3F == 0xED1F and low & 0x0E00 == 0x0A00:
-        return pool(word, aligned, 4, 8, (16, 7))
-    return None
-
-
-def thumb_near(word: int, origin: int, places: list[tuple[int, int, int]], kind: int) -> Reference:
+def forward(word: int, origin: int, places: list[tuple[int, int, int]], kind: int) -> Reference:
     """An unsigned offset, forward only."""
     unit = 1 << min(to for _, to, _ in places)
     most = sum(((1 << width) - 1) << to for _, to, width in places)
@@ -112,82 +95,96 @@ def thumb_near(word: int, origin: int, places: list[tuple[int, int, int]], kind:
     return kind, origin + gather(word, places) & U32, put
 
 
-def thumb(word: int, address: int) -> Reference | None:
-    pc = address + 4
-    h = word & 0xFFFF
-    if h & 0xF800 >= 0xE800:
-        return thumb_long(word, pc)
-    if h & 0xF800 in (0x4800, 0xA000):
-        return thumb_near(word, pc & ~3, [(0, 2, 8)], LITERAL)
-    if h & 0xF800 == 0xE000:
-        return relative(word, BRANCH, pc, [(0, 1, 11)], 12)
-    if h & 0xF000 == 0xD000 and h & 0x0F00 < 0x0E00:
-        return relative(word, BRANCH, pc, [(0, 1, 8)], 9)
-    if h & 0xF500 == 0xB100:
-        return thumb_near(word, pc, [(3, 1, 5), (9, 6, 1)], BRANCH)
-    return None
+def arm_pool(word: int, origin: int) -> Reference:
+    """Like `pool`, but an offset of 0 counts as forward."""
+    kind, target, put = pool(word, origin, 1, 12, (0, 23))
+    here = origin & U32
+    return kind, target, lambda to: put(to) if to != here else word & ~0xFFF | 1 << 23
 
 
-def arm(word: int, address: int) -> Reference | None:
-    pc = address + 8
-    if word & 0x0E000000 == 0x0A000000:
-        places = [(0, 2, 24)] + ([(24, 1, 1)] if word >> 28 == 15 else [])
-        return relative(word, CALL, pc, places, 26)
-    if word & 0x0F3F0000 == 0x051F0000 and word >> 28 != 15:
-        kind, target, put = pool(word, pc, 1, 12, (0, 23))
-        return kind, target, lambda to: put(to) if to != pc & U32 else word & ~0xFFF | 1 << 23
-    return None
+@dataclass(frozen=True)
+class Form:
+    """Words with `word & mask == value`, unless the same is true of `unless`."""
+
+    mask: int
+    value: int
+    read: Callable[[int, int], Reference]  # (word, address)
+    unless: tuple[int, int] = (0, 1)
+
+    def holds(self, word: int) -> bool:
+        return word & self.mask == self.value and word & self.unless[0] != self.unless[1]
 
 
-def aarch64(word: int, address: int) -> Reference | None:
-    if word & 0x7C000000 == 0x14000000:
-        return relative(word, CALL, address, [(0, 2, 26)], 28)
-    if word & 0xFF000010 == 0x54000000 or word & 0x7E000000 == 0x34000000:
-        return relative(word, BRANCH, address, [(5, 2, 19)], 21)
-    if word & 0x7E000000 == 0x36000000:
-        return relative(word, BRANCH, address, [(5, 2, 14)], 16)
-    if word & 0x3B000000 == 0x18000000:
-        return relative(word, LITERAL, address, [(5, 2, 19)], 21)
-    if word & 0x9F000000 == 0x10000000:
-        return relative(word, LITERAL, address, [(29, 0, 2), (5, 2, 19)], 21)
-    return None
+Places = list[tuple[int, int, int]]
 
 
+def jump(kind: int, places: Places, bits: int, ahead: int = 0) -> Callable[[int, int], Reference]:
+    """Return a reader of an offset that counts from the address and `ahead`."""
+    return lambda word, at: relative(word, kind, at + ahead, places, bits)
+
+
+def aligned(read: Callable[[int, int], Reference], ahead: int) -> Callable[[int, int], Reference]:
+    """Return a reader whose offset counts from the address and `ahead`, rounded down to 4."""
+    return lambda word, at: read(word, at + ahead & ~3)
+
+
+WIDE = [(10, 20, 1), (27, 19, 1), (29, 18, 1), (0, 12, 6), (16, 1, 11)]
 JAL = [(31, 20, 1), (12, 12, 8), (20, 11, 1), (21, 1, 10)]
 RISCV_BRANCH = [(31, 12, 1), (7, 11, 1), (25, 5, 6), (8, 1, 4)]
 SHORT_JUMP = [(12, 11, 1), (8, 10, 1), (9, 8, 2), (6, 7, 1), (7, 6, 1), (2, 5, 1), (11, 4, 1)]
 SHORT_JUMP += [(3, 1, 3)]
 SHORT_BRANCH = [(12, 8, 1), (5, 6, 2), (2, 5, 1), (10, 3, 2), (3, 1, 2)]
+EXCHANGE = [(0, 2, 24), (24, 1, 1)]
+ADR = [(29, 0, 2), (5, 2, 19)]
 
 
-def riscv(word: int, address: int) -> Reference | None:
-    if word & 3 != 3:
-        if word & 0xE003 == 0xA001:
-            return relative(word, BRANCH, address, SHORT_JUMP, 12)
-        if word & 0xC003 == 0xC001:
-            return relative(word, BRANCH, address, SHORT_BRANCH, 9)
-        return None
-    if word & 0x7F == 0x6F:
-        return relative(word, CALL, address, JAL, 21)
-    if word & 0x7F == 0x63:
-        return relative(word, BRANCH, address, RISCV_BRANCH, 13)
-    return None
-
-
-def xtensa(word: int, address: int) -> Reference | None:
-    if word & 15 == 5:
-        return relative(word, CALL, (address & ~3) + 4, [(6, 2, 18)], 20)
-    if word & 63 == 6:
-        return relative(word, BRANCH, address + 4, [(6, 0, 18)], 18)
-    if word & 15 == 1:
-        origin = (address + 3 & ~3) - 0x40000
-        return thumb_near(word, origin, [(8, 2, 16)], LITERAL)
-    return None
+FORMS = {
+    NONE: (),
+    THUMB: (
+        Form(0xD000F800, 0xD000F000, lambda w, at: thumb_wide(w, at + 4, 1)),
+        Form(0xD000F800, 0x9000F000, lambda w, at: thumb_wide(w, at + 4, 1)),
+        Form(0xD001F800, 0xC000F000, aligned(partial(thumb_wide, unit=4), 4)),
+        Form(0xD000F800, 0x8000F000, jump(BRANCH, WIDE, 21, 4), (0x0380, 0x0380)),
+        Form(0x0000FF1F, 0x0000F81F, aligned(partial(pool, scale=1, width=12, place=(16, 7)), 4)),
+        Form(0x0E00FF3F, 0x0A00ED1F, aligned(partial(pool, scale=4, width=8, place=(16, 7)), 4)),
+        Form(0xF800, 0x4800, aligned(partial(forward, places=[(0, 2, 8)], kind=LITERAL), 4)),
+        Form(0xF800, 0xA000, aligned(partial(forward, places=[(0, 2, 8)], kind=LITERAL), 4)),
+        Form(0xF800, 0xE000, jump(BRANCH, [(0, 1, 11)], 12, 4)),
+        Form(0xF000, 0xD000, jump(BRANCH, [(0, 1, 8)], 9, 4), (0x0E00, 0x0E00)),
+        Form(0xF500, 0xB100, lambda w, at: forward(w, at + 4, [(3, 1, 5), (9, 6, 1)], BRANCH)),
+    ),
+    ARM: (
+        Form(0xFE000000, 0xFA000000, jump(CALL, EXCHANGE, 26, 8)),
+        Form(0x0E000000, 0x0A000000, jump(CALL, [(0, 2, 24)], 26, 8)),
+        Form(0x0F3F0000, 0x051F0000, lambda w, at: arm_pool(w, at + 8), (0xF0000000, 0xF0000000)),
+    ),
+    AARCH64: (
+        Form(0x7C000000, 0x14000000, jump(CALL, [(0, 2, 26)], 28)),
+        Form(0xFF000010, 0x54000000, jump(BRANCH, [(5, 2, 19)], 21)),
+        Form(0x7E000000, 0x34000000, jump(BRANCH, [(5, 2, 19)], 21)),
+        Form(0x7E000000, 0x36000000, jump(BRANCH, [(5, 2, 14)], 16)),
+        Form(0x3B000000, 0x18000000, jump(LITERAL, [(5, 2, 19)], 21)),
+        Form(0x9F000000, 0x10000000, jump(LITERAL, ADR, 21)),
+    ),
+    RISCV: (
+        Form(0xE003, 0xA001, jump(BRANCH, SHORT_JUMP, 12)),
+        Form(0xC003, 0xC001, jump(BRANCH, SHORT_BRANCH, 9)),
+        Form(0x7F, 0x6F, jump(CALL, JAL, 21)),
+        Form(0x7F, 0x63, jump(BRANCH, RISCV_BRANCH, 13)),
+    ),
+    XTENSA: (
+        Form(0x0F, 0x05, lambda w, at: relative(w, CALL, (at & ~3) + 4, [(6, 2, 18)], 20)),
+        Form(0x3F, 0x06, jump(BRANCH, [(6, 0, 18)], 18, 4)),
+        Form(0x0F, 0x01, lambda w, at: forward(w, (at + 3 & ~3) - 0x40000, [(8, 2, 16)], LITERAL)),
+    ),
+}
 
 
 def reference(instruction_set: int, word: int, address: int) -> Reference | None:
-    find = (None, thumb, arm, aarch64, riscv, xtensa)[instruction_set]
-    return find(word, address) if find else None
+    for form in FORMS[instruction_set]:
+        if form.holds(word):
+            return form.read(word, address)
+    return None
 
 
 def length_of(instruction_set: int, word: int) -> int:

@@ -1,11 +1,15 @@
-"""docs/delta-format.md is enough to write a decoder from: one that was, agrees on every byte."""
+"""A second decoder, which follows docs/delta-format.md, agrees with the first on every byte."""
 
 import hashlib
+import re
+from pathlib import Path
 
 import pytest
 from tests.delta.code import moved_code, moved_pools
 from tests.delta.conftest import FIRMWARE
+from tests.delta.second_decoder.coder import RATES, STRETCH
 from tests.delta.second_decoder.decoder import decode
+from tests.delta.second_decoder.instructions import FORMS
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
@@ -67,3 +71,18 @@ def test_it_agrees_on_other_images(base: bytes, target: bytes, region: int | Non
     options = delta.MakeOptions(delta.RamClass.RAM_60K, step_bytes=4096, region_bytes=region)
     patch = delta.make(base, target, options).data
     assert hashlib.sha256(decode(base, patch)).digest() == hashlib.sha256(target).digest()
+
+
+PAGE = Path("docs/delta-format.md").read_text()
+
+
+def test_the_page_has_the_tables_that_the_second_decoder_follows() -> None:
+    row = re.compile(r"^\| [\w-]* ?\| ([0-9a-f]+) \| ([0-9a-f]+)(?:, ([0-9a-f]+))?", re.MULTILINE)
+    rows = row.findall(PAGE[PAGE.index("## Instructions") :])
+    page = [(int(mask, 16), int(value, 16)) for mask, *values in rows for value in values if value]
+    forms = [(form.mask, form.value) for forms in FORMS.values() for form in forms]
+    assert sorted(page) == sorted(forms)
+    assert " ".join(map(str, RATES)) in PAGE.replace("\n", " ")
+    samples = re.findall(r"stretch\((\d+)\) = (-?\d+)", PAGE)
+    assert len(samples) == 4
+    assert all(STRETCH[int(p)] == int(value) for p, value in samples)

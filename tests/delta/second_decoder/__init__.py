@@ -1,1 +1,1 @@
-"""A second decoder, written from docs/delta-format.md alone: clear, slow, and only for tests."""
+"""A second decoder that follows docs/delta-format.md: clear, slow, and only for tests."""

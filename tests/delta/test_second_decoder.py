@@ -63,6 +63,7 @@ def test_it_agrees_on_pools_that_count_from_the_program_counter(
         (b"", NOISE[:300], None),
         (NOISE[:500], NOISE[:500], None),
         (NOISE[:900], NOISE[300:900] + b"new" + NOISE[:300], None),
+        (NOISE[:500], NOISE[600:900] * 3, None),
         (b"ab" * 300, b"ba" * 200, None),
         (NOISE[:3000] * 3, NOISE[1000:3000] + NOISE[:500] * 9, 16384),
     ],

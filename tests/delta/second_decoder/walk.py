@@ -11,6 +11,7 @@ from tests.delta.second_decoder.predictor import Predictor, Unit
 FAST = 2
 EQUAL_MIN = 32
 NOTHING = 256
+SURE = 5
 
 
 @dataclass
@@ -128,7 +129,7 @@ class Walk:
         if self.equal_left > 0:
             self.settle(scene.predicted)
             return
-        hit = bool(scene.covered) and self.hit(scene)
+        hit = self.hit(scene) if scene.covered else self.sure(scene)
         byte = scene.predicted if hit else self.literal(scene)
         self.remember(scene, byte, hit=hit)
 
@@ -219,9 +220,18 @@ class Walk:
         self.group_misses += 1 - hit
         return bool(hit)
 
+    def sure(self, scene: Scene) -> bool:
+        """Whether a byte that no cover holds is the one that a long match expects."""
+        if scene.confidence < SURE:
+            return False
+        scene.predicted = scene.expected
+        hit = bool(self.flag(scene, group=0))
+        scene.predicted = scene.expected if hit else NOTHING
+        return hit
+
     def flag(self, scene: Scene, group: int) -> int:
         s, f, p, o = scene, self.flags & U32, scene.predicted, self.order & U32
-        tag = group << 7 | s.tag
+        tag = group << 7 | (1 - s.covered) << 6 | s.tag
         agree = 0
         if s.expected != NOTHING:
             agree = s.confidence + (0 if s.expected == p else 8)

@@ -19,6 +19,7 @@ from roadworthy.cli.delta_peers import FAMILIES, Failed, Measured, installed, me
 
 Row = Mapping[str, Measured | Failed]
 
+TIMED = ("roadworthy fast", "hdiffpatch zstd", "hdiffpatch lzma2", "zstd -19", "bsdiff4")
 START = "<!-- benchmark: start -->"
 END = "<!-- benchmark: end -->"
 
@@ -62,14 +63,27 @@ def table(rows: Mapping[str, Row], own: Collection[str]) -> list[str]:
     return lines
 
 
-def times(rows: Mapping[str, Row], name: str) -> list[str]:
-    """Return how long our codec took, one line per pair."""
-    lines = ["", "| pair | make, s | apply, s |", "|---|---:|---:|"]
+def times(rows: Mapping[str, Row], targets: Mapping[str, int], name: str) -> list[str]:
+    """Return how long making took us, and how fast each of TIMED made the target again."""
+    shown = [name, *(each for each in TIMED if each in next(iter(rows.values())))]
+    heads = [f"{each.replace('roadworthy', 'ours')}, MB/s" for each in shown]
+    lines = ["", "| pair | ours: make, s | " + " | ".join(heads) + " |"]
+    lines.append("|---|" + "---:|" * (len(shown) + 1))
     for pair, results in rows.items():
+        cells = []
+        for each in shown:
+            result = results[each]
+            told = "failed" if isinstance(result, Failed) else f"{rate(targets[pair], result):.2f}"
+            cells.append(told)
         own = results[name]
-        if isinstance(own, Measured):
-            lines.append(f"| {pair} | {own.make_s:.1f} | {own.apply_s:.1f} |")
+        make = f"{own.make_s:.1f}" if isinstance(own, Measured) else "failed"
+        lines.append(f"| {pair} | {make} | " + " | ".join(cells) + " |")
     return lines
+
+
+def rate(target_bytes: int, result: Measured) -> float:
+    """Return the MB (10^6 bytes) of target that applying made in a second."""
+    return target_bytes / 1e6 / max(result.apply_s, 1e-6)
 
 
 def arguments() -> argparse.Namespace:
@@ -87,12 +101,14 @@ def main() -> int:
     folders = chosen.folders or sorted(p for p in shipped.iterdir() if p.is_dir())
     own = ours()
     peers, absent = installed(FAMILIES)
-    rows = {}
+    rows: dict[str, Row] = {}
+    targets: dict[str, int] = {}
     for folder in folders:
         old, new = read_pair(folder)
+        targets[folder.name] = len(new)
         rows[folder.name] = {name: measure(tool, old, new) for name, tool in (own | peers).items()}
         sys.stderr.write(f"{folder.name} done\n")
-    lines = [*table(rows, own), *times(rows, list(own)[-1]), ""]
+    lines = [*table(rows, own), *times(rows, targets, list(own)[-1]), ""]
     lines.append("Peers absent from this run: " + (", ".join(absent) or "none") + ".")
     text = "\n".join(lines)
     if chosen.write is None:

@@ -1,8 +1,12 @@
 """Where the target replaces the base, nothing is read that is overwritten already."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.delta.c_programs import compiled
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
@@ -33,7 +37,8 @@ def apply_in_place(region: bytearray, patch: bytes) -> None:
 
 
 def made(base: bytes, target: bytes, region_bytes: int) -> bytes:
-    options = delta.MakeOptions(region_bytes=region_bytes, step_bytes=STEP)
+    ram = delta.RamClass.RAM_60K
+    options = delta.MakeOptions(ram, region_bytes=region_bytes, step_bytes=STEP)
     return delta.make(base, target, options).data
 
 
@@ -82,3 +87,57 @@ def test_the_same_patch_makes_the_target_beside_the_base_too() -> None:
 def test_a_region_that_is_too_small_is_refused(size: int) -> None:
     with pytest.raises(delta.PatchError):
         made(NOISE[:30_000], NOISE[:100], size)
+
+
+NEVER = 1 << 30
+
+
+def boot(program: Path, folder: Path, call: int) -> subprocess.CompletedProcess[str]:
+    """Start the bootloader; its power fails in this call."""
+    names = [str(folder / name) for name in ("flash", "patch", "journal")]
+    command = [str(program), *names, str(call)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - the program just built
+
+
+@pytest.mark.parametrize("back_end", [delta.BackEnd.MIXING, delta.BackEnd.FAST])
+@pytest.mark.parametrize("room", [0, 2 * STEP])
+def test_a_bootloader_with_one_slot_survives_power_cuts_in_each_call(
+    tmp_path: Path, back_end: delta.BackEnd, room: int
+) -> None:
+    program = compiled(tmp_path, "in_place.c")
+    base = NOISE[:10_000]
+    target = NOISE[:3000] + b"more" * 20 + NOISE[3000:10_000] + NOISE[20_000:21_000]
+    size = (len(target) // STEP + 1) * STEP + room
+    options = delta.MakeOptions(
+        delta.RamClass.RAM_60K, back_end, step_bytes=STEP, region_bytes=size
+    )
+    patch = delta.make(base, target, options).data
+
+    def lay_out() -> None:
+        (tmp_path / "flash").write_bytes(base + bytes(size - len(base)))
+        (tmp_path / "patch").write_bytes(patch)
+        (tmp_path / "journal").write_bytes(b"")
+
+    lay_out()
+    whole = boot(program, tmp_path, NEVER)
+    assert whole.returncode == 0
+    calls = NEVER - int(whole.stdout.split()[0])
+    for call in range(calls):
+        lay_out()
+        assert boot(program, tmp_path, call).returncode == 9
+        assert boot(program, tmp_path, max(calls - call - 3, 0)).returncode in (0, 9)
+        assert boot(program, tmp_path, NEVER).returncode == 0
+        assert (tmp_path / "flash").read_bytes()[: len(target)] == target
+
+
+def test_a_bootloader_with_one_slot_refuses_another_base_before_its_first_write(
+    tmp_path: Path,
+) -> None:
+    program = compiled(tmp_path, "in_place.c")
+    other = bytes(20_000)
+    (tmp_path / "flash").write_bytes(other)
+    (tmp_path / "patch").write_bytes(made(NOISE[:10_000], NOISE[:12_000], 20_000))
+    (tmp_path / "journal").write_bytes(b"")
+    assert boot(program, tmp_path, NEVER).returncode == 3
+    assert (tmp_path / "flash").read_bytes() == other
+    assert (tmp_path / "journal").read_bytes() == b""

@@ -98,6 +98,19 @@ def test_numbers_and_ended_offers_survive_a_restart_and_a_compaction() -> None:
     assert bench.flush() == [152]
 
 
+def test_the_last_number_is_not_used_again_when_only_older_reports_wait() -> None:
+    bench = Bench()
+    bench.add()
+    bench.add()
+    bench.do(bench.outbox.acknowledge(2))
+    bench.add(awaits=1)
+    bench.start()
+    bench.add(awaits=0)
+    bench.start()
+    bench.add()
+    assert bench.flush() == [1, 3]
+
+
 def test_progress_is_left_out_while_much_waits_but_nothing_else_is() -> None:
     bench = Bench()
     for _ in range(60):

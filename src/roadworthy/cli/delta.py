@@ -52,6 +52,18 @@ _THOUSAND = 1000
     type=click.Choice(["mixing", "fast"]),
     help="The smallest patch, or one that is applied several times as fast.",
 )
+@click.option(
+    "--in-place",
+    "region_bytes",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="Size of the one slot in which NEW replaces OLD; without it both have their own place.",
+)
+@click.option(
+    "--zstd",
+    is_flag=True,
+    help="The receiving side has this machine's Zstandard library: unpack such squashfs blocks.",
+)
 @click.pass_context
 def make(  # noqa: PLR0913 - one argument per option
     context: click.Context,
@@ -62,6 +74,8 @@ def make(  # noqa: PLR0913 - one argument per option
     ram: str,
     arch: str,
     back_end: str,
+    region_bytes: int | None,
+    zstd: bool,
 ) -> None:
     """Make the patch that turns OLD into NEW.
 
@@ -78,6 +92,8 @@ def make(  # noqa: PLR0913 - one argument per option
             ram_class=_RAM[ram],
             back_end=codec.BackEnd[back_end.upper()],
             architecture=None if arch == _AUTO else codec.Architecture[arch.upper()],
+            region_bytes=region_bytes,
+            zstd=zstd,
             progress=told,
         )
         patch = codec.make(base, target, options)

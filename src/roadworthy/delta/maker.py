@@ -35,6 +35,8 @@ class MakeOptions:
     region_bytes: size of the one slot in which the target replaces the base in place; the base
         is moved to its end first, by a multiple of the step size, which should therefore be a
         multiple of the size of an erase sector. None for a target with a place of its own.
+    zstd: whether the receiving side has the Zstandard library in the version that is installed
+        here; else changed Zstandard blocks of a squashfs image are not unpacked.
     progress: called now and then with the share that is done, in thousandths.
     """
 
@@ -43,6 +45,7 @@ class MakeOptions:
     architecture: Architecture | None = None
     step_bytes: int | None = None
     region_bytes: int | None = None
+    zstd: bool = False
     progress: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:

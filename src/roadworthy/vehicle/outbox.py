@@ -165,7 +165,8 @@ class Outbox:
         match record:
             case _Queued(sequence, payload, ended):
                 self._pending[sequence] = _Pending(payload)
-                self._sequence = sequence
+                # After a compaction older reports stand behind the mark of the last number.
+                self._sequence = max(self._sequence, sequence)
                 self._ended += [ended] if ended else []
                 del self._ended[:-_ENDED_MAX]
             case _Done(sequence):

@@ -30,9 +30,7 @@ class Packed:
     is_shortest: bool
 
 
-def make_packed(
-    base: Buffer, target: Buffer, options: MakeOptions | None = None, *, zstd: bool = False
-) -> Packed | None:
+def make_packed(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Packed | None:
     """Return a patch that unpacks what is compressed in the images, None where that gains nothing.
 
     The same arguments always give the same patch.
@@ -42,8 +40,6 @@ def make_packed(
         target: the image that it shall have.
         options: how to make the plain patches; packed ones are for the largest RAM class and for
             a target with a place of its own only.
-        zstd: whether the receiving side has the Zstandard library in the version that is
-            installed here; else frames of changed Zstandard blocks stay as they are.
 
     Raises:
         PatchError: an unpacked image is longer than 1.75 GiB.
@@ -53,7 +49,7 @@ def make_packed(
     if chosen.region_bytes is not None or chosen.ram_class is not RamClass.RAM_4M:
         return None
     base, target = _searchable(base), _searchable(target)
-    found = plan(base, target, zstd=zstd)
+    found = plan(base, target, zstd=chosen.zstd)
     if found is None:
         return None
     recipe = make(b"", pack(found.recipe), replace(chosen, progress=None)).data

@@ -74,9 +74,9 @@ def seeds(target: str) -> list[bytes]:
     """Return inputs from which a target starts, as its source lays them out."""
     if target == "roundtrip":
         return [
-            bytes([3 * kind, 7]) + len(old).to_bytes(2, "little") + old + new
+            bytes([3 * kind, style]) + len(old).to_bytes(2, "little") + old + new
             for old, new in images(SEED_BYTES)
-            for kind in range(len(delta.Architecture) + 1)
+            for kind, style in zip(range(7), (4, 8, 7, 0x85, 4, 9, 4), strict=True)
         ]
     if target == "header":
         return [seed[4 + seed[2] + 256 * seed[3] :][:HEADER_BYTES] for seed in hostile(TINY_BYTES)]

@@ -3,7 +3,7 @@
  *
  *   offset size
  *        0    1 RAM class, instruction set
- *        1    1 step size, seed of the pieces
+ *        1    1 step size, back end, bit 7: in place; also the seed of the pieces
  *        2    2 length of the base
  *        4      base, then target
  */
@@ -46,6 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (job.arch > RW_ARCH_LAST)
         job.arch = RW_ARCH_AUTO;
     job.step_bits = 12 + data[1] % 4;
+    job.backend = data[1] / 4 % (RW_BACKEND_FAST + 1);
+    if (data[1] & 0x80)
+        job.region_length = (((uint32_t)size >> job.step_bits) + 2) << job.step_bits;
     HOSTILE_CHECK(rw_encode(&job, &h.patch, &h.length) == RW_OK);
     HOSTILE_CHECK(rw_header_read(&h.header, h.patch) == RW_OK);
     check(&h, job.target, job.target_length);

@@ -6,7 +6,7 @@ import pytest
 
 from roadworthy.adapters.delta_process import make_in_child
 from roadworthy.adapters.delta_thread import DirectCodec, ThreadCodec
-from roadworthy.delta import PatchError, WrongBaseError, make
+from roadworthy.delta import BackEnd, MakeOptions, PatchError, WrongBaseError, make
 
 BASE = bytes(range(256)) * 64
 TARGET = BASE[:5000] + b"new code" * 40 + BASE[5100:]
@@ -33,3 +33,5 @@ async def test_many_deltas_are_applied_at_once() -> None:
 
 async def test_a_child_process_makes_the_same_patch() -> None:
     assert await make_in_child(BASE, TARGET) == make(BASE, TARGET).data
+    fast = MakeOptions(back_end=BackEnd.FAST)
+    assert await make_in_child(BASE, TARGET, BackEnd.FAST) == make(BASE, TARGET, fast).data

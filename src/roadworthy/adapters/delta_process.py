@@ -14,13 +14,20 @@ from roadworthy.base.errors import StoreError
 
 __all__ = ["make_in_child"]
 
-_LENGTHS = struct.Struct(">QQ")
+_HEAD = struct.Struct(">BQQ")
 _NICENESS = 10
 _LOG_BYTES = 500
 
 
-async def make_in_child(base: bytes, target: bytes) -> bytes:
+async def make_in_child(
+    base: bytes, target: bytes, back_end: delta.BackEnd = delta.BackEnd.MIXING
+) -> bytes:
     """Return the patch from `base` to `target`, made in a child process.
+
+    Args:
+        base: the image that the vehicle has.
+        target: the image that it shall have.
+        back_end: whether bytes or the vehicle's processor time matter more.
 
     Raises:
         StoreError: the child died, for example of too little memory; says what it said last.
@@ -34,7 +41,7 @@ async def make_in_child(base: bytes, target: bytes) -> bytes:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        asked = _LENGTHS.pack(len(base), len(target)) + base + target
+        asked = _HEAD.pack(back_end, len(base), len(target)) + base + target
         patch, log = await child.communicate(asked)
     except asyncio.CancelledError:
         child.kill()
@@ -49,11 +56,12 @@ async def make_in_child(base: bytes, target: bytes) -> bytes:
 def _serve() -> None:
     os.nice(_NICENESS)
     asked = sys.stdin.buffer.read()
-    base_length, target_length = _LENGTHS.unpack_from(asked)
-    start = _LENGTHS.size
+    back_end, base_length, target_length = _HEAD.unpack_from(asked)
+    start = _HEAD.size
     base = asked[start : start + base_length]
     target = asked[start + base_length : start + base_length + target_length]
-    sys.stdout.buffer.write(delta.make(base, target).data)
+    options = delta.MakeOptions(back_end=delta.BackEnd(back_end))
+    sys.stdout.buffer.write(delta.make(base, target, options).data)
 
 
 if __name__ == "__main__":

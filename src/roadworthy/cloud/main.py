@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -38,6 +39,7 @@ from roadworthy.cloud.workers import (
     run_campaigns,
     take_in,
 )
+from roadworthy.delta import BackEnd
 
 __all__ = ["RunningCloud", "ServerSettings", "TlsServer", "issue_local", "running_cloud"]
 
@@ -59,6 +61,7 @@ class ServerSettings:
     operator_tls: certificate and key of the operators' listener; without it, plain HTTP,
         which is only for the machine itself or behind a proxy that ends TLS.
     environment: a badge on every page.
+    delta_back_end: whether a delta's bytes or the vehicle's processor time matter more.
     price: what the bytes to vehicles cost, if the operator said so.
     """
 
@@ -69,6 +72,7 @@ class ServerSettings:
     mqtt_port: int = 0
     operator_tls: TlsServer | None = None
     environment: str = ""
+    delta_back_end: BackEnd = BackEnd.MIXING
     price: Price | None = None
 
 
@@ -141,7 +145,7 @@ async def running_cloud(settings: ServerSettings) -> AsyncIterator[RunningCloud]
             tls=operator_tls,
         )
         stack.push_async_callback(operator.stop)
-        workers = _workers(desk, messages, broker)
+        workers = _workers(desk, messages, broker, settings.delta_back_end)
         tasks = [asyncio.create_task(_keep(desk, work)) for work in workers]
         stack.push_async_callback(_end, tasks)
         yield RunningCloud(desk, operator, vehicle, broker)
@@ -182,12 +186,13 @@ def _tls(settings: ServerSettings) -> TlsServer:
 
 
 def _workers(
-    desk: Desk, messages: NatsMessages, broker: NatsBroker
+    desk: Desk, messages: NatsMessages, broker: NatsBroker, back_end: BackEnd
 ) -> list[Callable[[], Awaitable[None]]]:
     refused = broker.refused_certificates
+    make = partial(make_in_child, back_end=back_end)
     return [
         lambda: repeat(desk, lambda: run_campaigns(desk, messages), _ENGINE_EVERY_S),
-        lambda: repeat(desk, lambda: build_deltas(desk, make_in_child), _DELTAS_EVERY_S),
+        lambda: repeat(desk, lambda: build_deltas(desk, make), _DELTAS_EVERY_S),
         lambda: repeat(desk, lambda: keep_sightings(desk), _SIGHTINGS_EVERY_S),
         lambda: repeat(desk, lambda: keep_doors(desk, refused), _DOORS_EVERY_S),
         lambda: take_in(desk, messages, messages),

@@ -20,12 +20,13 @@ from roadworthy.delta.containers import zstd
 CHANCE = SeededChance("containers").random
 WORDS = [CHANCE.randbytes(CHANCE.randint(3, 9)) for _ in range(2000)]
 FAST = delta.MakeOptions(back_end=delta.BackEnd.FAST, step_bytes=4096)
+ZSTD = delta.MakeOptions(back_end=delta.BackEnd.FAST, step_bytes=4096, zstd=True)
 
 
 def packed(
-    base: Buffer, target: Buffer, options: delta.MakeOptions | None = None, *, zstd: bool = False
+    base: Buffer, target: Buffer, options: delta.MakeOptions | None = None
 ) -> bytes | None:
-    made = containers.make_packed(base, target, options, zstd=zstd)
+    made = containers.make_packed(base, target, options)
     return made.data if made else None
 
 
@@ -293,7 +294,7 @@ def test_zstandard_blocks_are_packed_by_the_same_version() -> None:
     writer = images.Writer(lambda content: zstd.pack_frame(content, 15), compression=6)
     base, target = writer.image(FILES), writer.image(CHANGED)
     assert packed(base, target, FAST) is None
-    patch = packed(base, target, FAST, zstd=True)
+    patch = packed(base, target, ZSTD)
     assert patch
     assert len(patch) < len(maker.make(base, target, FAST).data) * 0.7
     assert containers.PackedDecoder(base).feed(patch) == target
@@ -305,7 +306,7 @@ def test_another_version_of_the_zstandard_library_refuses_before_the_first_byte(
 ) -> None:
     writer = images.Writer(lambda content: zstd.pack_frame(content, 15), compression=6)
     base = writer.image(FILES)
-    patch = packed(base, writer.image(CHANGED), FAST, zstd=True)
+    patch = packed(base, writer.image(CHANGED), ZSTD)
     assert patch
     for version in (0, 10400):
         monkeypatch.setattr(zstd, "library_version", lambda version=version: version)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from mmap import MADV_DONTNEED, mmap
 
 from typing_extensions import Buffer
 
@@ -11,6 +10,7 @@ from roadworthy.base.errors import InputError
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import error_of
 from roadworthy.delta.header import Architecture, BackEnd, PatchHeader, RamClass, inspect
+from roadworthy.delta.mapped import forget, is_mapped_file
 
 __all__ = ["MakeOptions", "Patch", "make"]
 
@@ -96,7 +96,7 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
     """
     chosen = options or MakeOptions()
     told = chosen.progress
-    if any(_is_mapped_file(image) for image in (base, target)):
+    if any(is_mapped_file(image) for image in (base, target)):
         told = partial(_forget_pages, (base, target), told)
     architecture = _AUTO if chosen.architecture is None else chosen.architecture
     try:
@@ -126,17 +126,11 @@ def _step_bytes(options: MakeOptions, target_bytes: int) -> int:
     return min(max(share, _STEP_BYTES), _STEP_BYTES_LARGE)
 
 
-def _is_mapped_file(image: Buffer) -> bool:
-    """Whether pages of the image may be dropped, because the file still has them."""
-    return isinstance(image, mmap) and memoryview(image).readonly
-
-
 def _forget_pages(
     images: tuple[Buffer, ...], told: Callable[[int], None] | None, permille: int
 ) -> None:
     """Drop what was read of mapped files, and pass the progress on."""
     for image in images:
-        if isinstance(image, mmap) and _is_mapped_file(image):
-            image.madvise(MADV_DONTNEED)
+        forget(image)
     if told is not None:
         told(permille)

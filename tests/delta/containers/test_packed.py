@@ -23,9 +23,7 @@ FAST = delta.MakeOptions(back_end=delta.BackEnd.FAST, step_bytes=4096)
 ZSTD = delta.MakeOptions(back_end=delta.BackEnd.FAST, step_bytes=4096, zstd=True)
 
 
-def packed(
-    base: Buffer, target: Buffer, options: delta.MakeOptions | None = None
-) -> bytes | None:
+def packed(base: Buffer, target: Buffer, options: delta.MakeOptions | None = None) -> bytes | None:
     made = containers.make_packed(base, target, options)
     return made.data if made else None
 

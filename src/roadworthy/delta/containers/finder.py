@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from roadworthy.delta.containers.gzip_members import find_members
 from roadworthy.delta.containers.pieces import Piece
 from roadworthy.delta.containers.squashfs import MAGIC, Squashfs, find_blocks, open_squashfs
+from roadworthy.delta.mapped import find
 
 __all__ = ["find_pieces"]
 
@@ -22,9 +23,9 @@ def find_pieces(data: bytes) -> list[Piece]:
 
 
 def _squashfs_images(data: bytes) -> Iterator[Squashfs]:
-    at = data.find(MAGIC)
+    at = find(data, MAGIC, 0, len(data))
     while at >= 0:
         image = open_squashfs(data, at)
         if image:
             yield image
-        at = data.find(MAGIC, at + (image.length if image else 1))
+        at = find(data, MAGIC, at + (image.length if image else 1), len(data))

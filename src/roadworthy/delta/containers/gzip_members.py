@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from roadworthy.delta import _deflate
 from roadworthy.delta.containers.pieces import Piece
 from roadworthy.delta.containers.recipe import SEGMENT_BYTES_MAX, Kind
+from roadworthy.delta.mapped import find
 
 __all__ = ["find_members", "stream_end"]
 
@@ -21,14 +22,14 @@ _WINDOW_BYTES = 1 << 15
 
 def find_members(data: bytes, start: int, end: int) -> Iterator[Piece]:
     """Yield the deflate streams of the gzip members in data[start:end]."""
-    at = data.find(_MAGIC, start, end)
+    at = find(data, _MAGIC, start, end)
     while at >= 0:
         offset = _head_end(data, at, end)
         last = stream_end(data, offset, end) if offset else 0
         if last - offset >= _STREAM_BYTES_MIN:
             yield Piece(offset, last - offset, Kind.DEFLATE)
             at = last
-        at = data.find(_MAGIC, at + 1, end)
+        at = find(data, _MAGIC, at + 1, end)
 
 
 def _head_end(data: bytes, at: int, end: int) -> int:

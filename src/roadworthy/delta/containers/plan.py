@@ -22,6 +22,9 @@ from roadworthy.delta.containers.repacking import Repacking, block_content, segm
 
 __all__ = ["Plan", "plan"]
 
+_LARGE_BYTES = 64 << 20
+_LARGE_SHARE = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -75,6 +78,9 @@ def plan(base: bytes, target: bytes, *, zstd: bool) -> Plan | None:
     base_pieces = find_pieces(base)
     places = {_key(base, piece): piece for piece in reversed(base_pieces)}
     wanted = {_key(target, piece) for piece in target_pieces}
+    changed = sum(each.length for each in target_pieces if _key(target, each) not in places)
+    if changed < _worth(target):
+        return None
     repacking = Repacking(zstd)
     built = _target_parts(target, target_pieces, places, repacking)
     if not built.repacked:
@@ -84,6 +90,11 @@ def plan(base: bytes, target: bytes, *, zstd: bool) -> Plan | None:
         return None
     recipe = Recipe(tuple(repacking.styles), tuple(parts), tuple(built.parts))
     return Plan(recipe, b"".join(content), b"".join(built.content), built.block_bytes)
+
+
+def _worth(target: bytes) -> int:
+    """Return how many changed bytes make unpacking worth it: it takes both images' memory."""
+    return len(target) // _LARGE_SHARE if len(target) > _LARGE_BYTES else 1
 
 
 def _key(data: bytes, piece: Piece) -> tuple[Kind, bytes]:

@@ -8,7 +8,6 @@
 #define BLOCK 1024u
 #define MULTIPLIER 0x9E3779B97F4A7C15u
 #define BRIDGE_MAX 4096u /* a change in place, this long at most, does not end a cover */
-#define REPORT_BYTES (1u << 24)
 
 typedef struct {
     const rw_encode_job *job;
@@ -68,7 +67,7 @@ static int index_base(blocks_t *b)
     return RW_OK;
 }
 
-static void find_runs(blocks_t *b)
+static int find_runs(blocks_t *b)
 {
     const rw_encode_job *job = b->job;
     uint32_t i, start = 0;
@@ -76,6 +75,8 @@ static void find_runs(blocks_t *b)
     for (i = 1; i <= job->base_length; i++) {
         uint8_t byte = job->base[start];
 
+        if (i % REPORT_BYTES == 0 && rw_report(job, 20) != RW_OK)
+            return RW_CALLBACK;
         if (i < job->base_length && job->base[i] == byte)
             continue;
         if (i - start > b->run_length[byte]) {
@@ -84,6 +85,7 @@ static void find_runs(blocks_t *b)
         }
         start = i;
     }
+    return RW_OK;
 }
 
 /* Where a block of the target is in the base; 0 when nowhere. */
@@ -200,7 +202,7 @@ int rw_match_blocks(const rw_encode_job *job, rw_cover **covers, uint32_t *count
         b->leaving *= MULTIPLIER;
     status = index_base(b);
     if (status == RW_OK && job->base_length > 0)
-        find_runs(b);
+        status = find_runs(b);
     if (status == RW_OK)
         status = scan_target(b);
     *covers = b->covers;

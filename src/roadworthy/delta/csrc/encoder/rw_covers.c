@@ -116,14 +116,19 @@ int rw_split_covers(rw_plan *plan)
 {
     uint64_t room = plan->cover_count + 1 + plan->job->target_length / (EQUAL_RUN / 2);
     rw_cover *list = malloc(sizeof *list * room);
-    uint32_t count = 0, i;
+    uint32_t count = 0, i, seen = 0;
+    int status = list == 0 ? RW_NO_MEMORY : RW_OK;
 
-    if (list == 0)
-        return RW_NO_MEMORY;
-    for (i = 0; i < plan->cover_count; i++)
+    for (i = 0; status == RW_OK && i < plan->cover_count; i++) {
         count += split(plan->job, plan->covers[i], list + count);
+        seen += plan->covers[i].length;
+        if (seen >= REPORT_BYTES) {
+            status = rw_report(plan->job, 400);
+            seen = 0;
+        }
+    }
     free(plan->covers);
     plan->covers = list;
     plan->cover_count = count;
-    return RW_OK;
+    return status;
 }

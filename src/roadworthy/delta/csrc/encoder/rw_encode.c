@@ -6,7 +6,6 @@
 #include "rw_plan.h"
 #include "rw_sink.h"
 
-#define REPORT_BYTES (1u << 24)
 #define LARGE (64u << 20) /* images above it are planned in parts */
 #define IMAGE_MAX 0x70000000u
 #define PRIME_MAX (1u << 20) /* of the base: priming takes as long as making as many target bytes */

@@ -11,9 +11,10 @@
 #include "rw_map.h"
 #include "rw_plan.h"
 
-#define WINDOW (32u << 20)
-#define PART (16u << 20)
+#define WINDOW (20u << 20)
+#define PART (10u << 20)
 #define MARGIN 8192u
+#define SPANS_A_REPORT 128u
 
 /* A run of bytes of an image, and where it stands among others that were laid together. */
 typedef struct {
@@ -32,6 +33,7 @@ typedef struct {
     extract_t gaps[2]; /* without their bytes */
     rw_cover *covers;
     uint32_t count, room;
+    uint32_t told; /* thousandths of the work that are done */
 } large_t;
 
 static int by_base(const void *a, const void *b)
@@ -91,10 +93,13 @@ static int find_gaps(const large_t *l, int side, uint32_t image_length, extract_
     return RW_OK;
 }
 
-/* Lays together what stands at from..to among the gaps. */
-static int extract(const extract_t *gaps, const uint8_t *image, uint32_t from, uint32_t to,
-                   extract_t *out)
+/* Lays together what stands at from..to among the gaps. Reports often, because each span may
+ * bring some pages of a mapped file into memory. */
+static int extract(const large_t *l, int side, uint32_t from, uint32_t to, extract_t *out)
 {
+    const rw_encode_job *job = l->plan->job;
+    const uint8_t *image = side == RW_BASE ? job->base : job->target;
+    const extract_t *gaps = &l->gaps[side];
     uint32_t i;
 
     memset(out, 0, sizeof *out);
@@ -110,6 +115,8 @@ static int extract(const extract_t *gaps, const uint8_t *image, uint32_t from, u
         end = end < s->length ? end : s->length;
         if (first >= end)
             continue;
+        if (out->count % SPANS_A_REPORT == 0 && rw_report(job, l->told) != RW_OK)
+            return RW_CALLBACK;
         memcpy(out->data + out->length, image + s->offset + first, end - first);
         out->spans[out->count].offset = s->offset + first;
         out->spans[out->count].length = end - first;
@@ -226,15 +233,16 @@ static int plan_parts(large_t *l)
         to = length - from > PART ? from + PART : length;
         start = window_of(l, from, to);
         end = l->gaps[RW_BASE].length - start > WINDOW ? start + WINDOW : l->gaps[RW_BASE].length;
-        status = extract(&l->gaps[RW_BASE], job->base, start, end, &base);
+        l->told = 80 + (uint32_t)((uint64_t)from * 320 / length);
+        status = extract(l, RW_BASE, start, end, &base);
         if (status == RW_OK)
-            status = extract(&l->gaps[RW_TARGET], job->target, from, to, &target);
+            status = extract(l, RW_TARGET, from, to, &target);
+        if (status == RW_OK)
+            status = rw_report(job, l->told);
         if (status == RW_OK)
             status = plan_part(l, &base, &target);
         drop(&base);
         drop(&target);
-        if (status == RW_OK)
-            status = rw_report(job, 80 + (uint32_t)((uint64_t)to * 320 / length));
     }
     return status;
 }

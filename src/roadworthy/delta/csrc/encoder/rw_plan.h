@@ -33,6 +33,8 @@ int rw_split_covers(rw_plan *plan);
 uint32_t rw_append_cover(rw_cover *list, uint32_t count, const rw_cover *cover, uint32_t from,
                          uint32_t to);
 
+/* Work on no more bytes than this is done between two reports. */
+#define REPORT_BYTES (1u << 24)
 /* Tells that `permille` of the work is done; RW_OK to go on. */
 int rw_report(const rw_encode_job *job, uint32_t permille);
 

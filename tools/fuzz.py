@@ -9,17 +9,20 @@ alone. Needs clang with libFuzzer (Debian: clang and libclang-rt-14-dev).
 
 import argparse
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
 
 TARGETS = {"header": 1 << 8, "patch": 1 << 13, "journal": 1 << 13, "apply": 1 << 13}
-TARGETS["roundtrip"] = 1 << 12
+TARGETS |= {"roundtrip": 1 << 12, "deflate": 1 << 13}
 SOURCES = Path(delta.__file__).parent / "csrc"
 ENCODER = SOURCES / "encoder"
+DEFLATE = SOURCES / "deflate"
 HARNESS = Path(__file__).parent.parent / "tests" / "delta" / "fuzz"
 FIRMWARE = Path(delta.__file__).parent.parent / "sim" / "firmware"
 SANITIZE = ["-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all"]
@@ -36,6 +39,9 @@ def build(folder: Path, target: str) -> Path:
     flags = ["-O2", "-g", "-std=c99", "-Wall", "-Wextra", "-Werror", *SANITIZE]
     flags += [f"-I{SOURCES}", f"-I{ENCODER}", "-Wl,--wrap=rw_code_hash"]
     files = [HARNESS / f"{target}.c", HARNESS / "hostile.c", *sources]
+    if target == "deflate":
+        files = [HARNESS / "deflate.c", *sorted(DEFLATE.glob("rw_*.c"))]
+        flags.append(f"-I{DEFLATE}")
     subprocess.run([compiler, *flags, "-o", str(program), *map(str, files)], check=True)
     return program
 
@@ -70,6 +76,21 @@ def hostile(size: int) -> list[bytes]:
     return found
 
 
+def deflate_seeds() -> list[bytes]:
+    """Return streams of zlib at several levels, and content with corrections that are noise."""
+    chance = SeededChance("deflate").random
+    # Fields as in deflate.c: flags, hash and window bits, good, lazy, nice, chain, limit.
+    rule = struct.pack("<BBBxHHHHHBx", 0, 7, 6, 32, 258, 258, 4096, 16383, 0)
+    found = []
+    for old, _ in images(SEED_BYTES):
+        for level in (1, 6, 9):
+            pack = zlib.compressobj(level, zlib.DEFLATED, -15)
+            found.append(b"\0" + rule + pack.compress(old * 3) + pack.flush())
+        noise = chance.randbytes(40)
+        found.append(b"\1" + rule + len(old).to_bytes(2, "little") + old + noise)
+    return found
+
+
 def seeds(target: str) -> list[bytes]:
     """Return inputs from which a target starts, as its source lays them out."""
     if target == "roundtrip":
@@ -97,7 +118,8 @@ def fuzz(folder: Path, target: str, options: list[str]) -> None:
     place = folder / target
     for name in ("seeds", "corpus"):
         (place / name).mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(seeds(target)):
+    known = deflate_seeds() if target == "deflate" else seeds(target)
+    for number, seed in enumerate(known):
         (place / "seeds" / f"{number:03}").write_bytes(seed)
     files = [str(Path(option).resolve()) for option in options if not option.startswith("-")]
     defaults = [f"-max_len={TARGETS[target]}", "-timeout=20", "-rss_limit_mb=1500", "-seed=1"]

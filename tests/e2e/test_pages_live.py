@@ -172,6 +172,8 @@ def test_who_signs_out_in_one_tab_is_asked_to_sign_in_in_the_others(
         with page.context.new_page() as other:
             other.goto(world.server.url)
             other.get_by_role("button", name="Sign out").click()
+            # A tab that is closed while it goes to another page may never tell that it closed.
+            expect(other.get_by_role("button", name="Sign in")).to_be_visible()
         expect(page).to_have_url(f"{world.server.url}/sign-in?return_to={path}")
 
 

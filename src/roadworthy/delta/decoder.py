@@ -10,15 +10,14 @@ is as large as the workspace of the patch's RAM class, less what compresses away
 is too much to write, start again from the first patch byte and skip what is written.
 """
 
-import hashlib
-import zlib
 from collections.abc import Callable, Iterator
 
 from typing_extensions import Buffer
 
 from roadworthy.delta import _codec
-from roadworthy.delta.errors import JournalError, PatchError, error_of
+from roadworthy.delta.errors import PatchError, error_of
 from roadworthy.delta.header import HEADER_SIZE_BYTES, PatchHeader, RamClass, inspect
+from roadworthy.delta.journals import cut_short, damaged, seal, unseal
 
 __all__ = ["Decoder", "ReadBase"]
 
@@ -27,8 +26,6 @@ ReadBase = Callable[[int, int], bytes]
 
 _PIECE_BYTES = 1 << 16
 _MAGIC = b"RWJ1"
-_CHECK = slice(4, 20)
-_BODY = 20
 _BODY_BYTES_MAX = RamClass.RAM_4M.size_bytes + HEADER_SIZE_BYTES
 _NEED_INPUT = 1
 _DONE = 3
@@ -122,17 +119,12 @@ class Decoder:
             PatchError: the patch was cut short.
         """
         if not self._done:
-            raise PatchError(
-                f"ends after {self.patch_offset} bytes, before the target is whole",
-                value="patch",
-                todo="feed the rest of it",
-            )
+            raise cut_short(self.patch_offset)
 
     def journal(self) -> bytes:
         """Return the whole state, from which another Decoder goes on."""
         body = b"\x00" + self._head if self._codec is None else b"\x01" + self._codec.journal()
-        packed = zlib.compress(body, 1)
-        return _MAGIC + hashlib.sha256(packed).digest()[:16] + packed
+        return seal(_MAGIC, body)
 
     def _start(self) -> bytes:
         self._header = inspect(self._head)
@@ -169,19 +161,7 @@ def _check_length(base: Buffer | ReadBase, header: PatchHeader) -> None:
 
 def _open(journal: bytes) -> bytes:
     """Return the body of a journal: a kind byte and the state."""
-    damaged = JournalError("is damaged", value="journal", todo="start the patch again")
-    if journal[:4] != _MAGIC or hashlib.sha256(journal[_BODY:]).digest()[:16] != journal[_CHECK]:
-        raise damaged
-    unpack = zlib.decompressobj()
-    try:
-        body = unpack.decompress(journal[_BODY:], _BODY_BYTES_MAX)
-    except zlib.error:
-        raise damaged from None
-    if (
-        not unpack.eof
-        or not body
-        or body[0] > 1
-        or (body[0] == 0 and len(body) > HEADER_SIZE_BYTES)
-    ):
-        raise damaged
+    body = unseal(_MAGIC, journal, _BODY_BYTES_MAX)
+    if not body or body[0] > 1 or (body[0] == 0 and len(body) > HEADER_SIZE_BYTES):
+        raise damaged()
     return body

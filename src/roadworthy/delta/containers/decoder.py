@@ -7,7 +7,6 @@ repacker has in hand: at most the content of one stream and what it was packed t
 """
 
 import hashlib
-import zlib
 from collections.abc import Iterator
 
 from typing_extensions import Buffer
@@ -22,7 +21,8 @@ from roadworthy.delta.containers.repacker import Repacker
 from roadworthy.delta.containers.virtual_base import VirtualBase
 from roadworthy.delta.containers.zstd import check_version, library_version
 from roadworthy.delta.decoder import Decoder, ReadBase
-from roadworthy.delta.errors import JournalError, PatchError, error_of
+from roadworthy.delta.errors import PatchError, error_of
+from roadworthy.delta.journals import cut_short, damaged, seal, unseal
 
 __all__ = ["JOURNAL_MAGIC", "PackedDecoder"]
 
@@ -31,8 +31,6 @@ _HASH_BYTES = 1 << 20
 _RECIPE_BYTES_MAX = 1 << 24
 _JOURNAL_BYTES_MAX = 1 << 27
 JOURNAL_MAGIC = b"RWK1"
-_CHECK = slice(4, 20)
-_BODY = 20
 _WRONG_BASE, _CALLBACK = -3, -5
 _RECIPE_PARTS, _IMAGE_PARTS = 3, 4
 
@@ -126,11 +124,7 @@ class PackedDecoder:
             PatchError: the patch was cut short.
         """
         if not self.done:
-            raise PatchError(
-                f"ends after {self.patch_offset} bytes, before the target is whole",
-                value="patch",
-                todo="feed the rest of it",
-            )
+            raise cut_short(self.patch_offset)
 
     def journal(self) -> bytes:
         """Return the whole state, from which another PackedDecoder goes on."""
@@ -140,8 +134,7 @@ class PackedDecoder:
         elif self._header is not None:
             parts += [bytes(self._recipe), self._recipe_decoder.journal()]
         body = b"".join(len(part).to_bytes(4, "little") + part for part in parts)
-        packed = zlib.compress(body, 1)
-        return JOURNAL_MAGIC + hashlib.sha256(packed).digest()[:16] + packed
+        return seal(JOURNAL_MAGIC, body)
 
     @staticmethod
     def _drain(repacker: Repacker) -> Iterator[bytes]:
@@ -256,25 +249,15 @@ def _checked(read: ReadBase) -> ReadBase:
 
 def _open(journal: bytes) -> list[bytes]:
     """Return the parts of a journal: the header alone, with a recipe, or with an image."""
-    damaged = JournalError("is damaged", value="journal", todo="start the patch again")
-    if (
-        journal[:4] != JOURNAL_MAGIC
-        or hashlib.sha256(journal[_BODY:]).digest()[:16] != journal[_CHECK]
-    ):
-        raise damaged
-    unpack = zlib.decompressobj()
-    try:
-        body = unpack.decompress(journal[_BODY:], _JOURNAL_BYTES_MAX)
-    except zlib.error:
-        raise damaged from None
+    body = unseal(JOURNAL_MAGIC, journal, _JOURNAL_BYTES_MAX)
     parts: list[bytes] = []
     at = 0
     while at < len(body) and len(parts) < _IMAGE_PARTS:
         length = int.from_bytes(body[at : at + 4], "little")
         parts.append(body[at + 4 : at + 4 + length])
         at += 4 + length
-    if not unpack.eof or at != len(body) or len(parts) not in (1, _RECIPE_PARTS, _IMAGE_PARTS):
-        raise damaged
+    if at != len(body) or len(parts) not in (1, _RECIPE_PARTS, _IMAGE_PARTS):
+        raise damaged()
     if len(parts[0]) > PACKED_HEADER_SIZE_BYTES - (len(parts) == 1):
-        raise damaged
+        raise damaged()
     return parts

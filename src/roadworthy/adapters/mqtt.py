@@ -8,11 +8,13 @@ answers it (a PUBACK is no authorisation): the caller keeps it until then.
 
 import asyncio
 import logging
+import ssl
 from dataclasses import dataclass
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.reasoncodes import ReasonCode
+from typing_extensions import Self, override
 
 from roadworthy.adapters.tls import TlsClient, ask_tls_reason, client_context, tls_reason
 from roadworthy.base.clock import Chance, Clock
@@ -52,6 +54,7 @@ class MqttMessages:
         self._clock = clock
         self._chance = chance
         self._context = client_context(settings.tls)
+        self._context.sslsocket_class = _TidySocket
         self._received: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE_MAX)
         self._link: asyncio.Future[aiomqtt.Client] | None = None
         self._lost: asyncio.Event = asyncio.Event()
@@ -131,7 +134,7 @@ class MqttMessages:
             pause_s = min(pause_s * 2, self._settings.pause_max_s)
 
     async def _session(self) -> None:
-        async with aiomqtt.Client(
+        async with _TidyClient(
             self._settings.host,
             self._settings.port,
             identifier=self._settings.vehicle,
@@ -156,6 +159,42 @@ class MqttMessages:
         host, port = self._settings.host, self._settings.port
         found = tls_reason(error) or await ask_tls_reason(host, port, self._context)
         return found or f"can't connect ({error})"
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when TLS fails, which the MQTT library leaves to the garbage collector."""
+
+    @override
+    def do_handshake(self, block: bool = False) -> None:
+        """Make TLS on the connection.
+
+        Raises:
+            OSError: no TLS came about; the connection is closed.
+        """
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+class _TidyClient(aiomqtt.Client):
+    """Leaves no connection behind when it is not let in, or is cancelled before it is."""
+
+    @override
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            aiomqtt.MqttError: no connection came about, and none is open.
+        """
+        entering = asyncio.ensure_future(super().__aenter__())
+        try:
+            return await asyncio.shield(entering)
+        except BaseException:
+            await asyncio.wait((entering,))  # it connects in a thread, which nothing can stop
+            self._client.disconnect()
+            raise
 
 
 def _code(code: int | ReasonCode) -> int:

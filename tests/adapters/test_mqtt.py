@@ -71,7 +71,7 @@ async def test_closing_while_a_connection_is_made_leaves_none_open(
 
 
 async def test_a_broker_of_a_foreign_authority_leaves_no_socket_open(
-    authority: Authority, tmp_path_factory: pytest.TempPathFactory, connect: Connect
+    tmp_path_factory: pytest.TempPathFactory, connect: Connect
 ) -> None:
     foreign = Authority(tmp_path_factory.mktemp("foreign"))
     server = await asyncio.start_server(

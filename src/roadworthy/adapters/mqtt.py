@@ -10,11 +10,12 @@ import asyncio
 import logging
 import ssl
 from dataclasses import dataclass
+from typing import Self
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.reasoncodes import ReasonCode
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from roadworthy.adapters.tls import TlsClient, ask_tls_reason, client_context, tls_reason
 from roadworthy.base.clock import Chance, Clock

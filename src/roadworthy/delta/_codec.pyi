@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from typing_extensions import Buffer
 
-HEADER_SIZE: int
+HEADER_MAX: int
 
 class CodecError(Exception): ...
 
@@ -27,3 +27,4 @@ def encode(
 def header(
     data: Buffer,
 ) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes, bytes]: ...
+def header_size(data: Buffer) -> int: ...

@@ -11,7 +11,7 @@ from roadworthy.delta.errors import error_of
 
 __all__ = ["HEADER_SIZE_BYTES", "Architecture", "BackEnd", "PatchHeader", "RamClass", "inspect"]
 
-HEADER_SIZE_BYTES = _codec.HEADER_SIZE
+HEADER_SIZE_BYTES = _codec.HEADER_MAX
 _IN_PLACE = 2
 
 
@@ -97,7 +97,7 @@ def inspect(data: Buffer) -> PatchHeader:
         step_bytes=1 << step_bits,
         base_length_bytes=base,
         target_length_bytes=target,
-        patch_length_bytes=HEADER_SIZE_BYTES + payload,
+        patch_length_bytes=payload,
         cover_count=covers,
         in_place=bool(flags & _IN_PLACE),
         shift_bytes=shift,

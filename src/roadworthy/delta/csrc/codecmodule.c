@@ -6,6 +6,7 @@
 
 #include "rw_decode.h"
 #include "rw_encode.h"
+#include "rw_header.h"
 
 /* The base is either a callable or, with base.obj set, bytes that are read without Python.
  * While `run` decodes, other threads may run; `thread` is the one to come back to. */
@@ -190,12 +191,13 @@ static PyObject *decoder_journal(decoder_t *self, PyObject *Py_UNUSED(ignored))
 
 static PyObject *decoder_header(decoder_t *self, PyObject *Py_UNUSED(ignored))
 {
-    uint8_t bytes[RW_HEADER_SIZE];
+    uint8_t bytes[RW_HEADER_MAX];
+    uint32_t size;
 
     if (is_busy(self))
         return NULL;
-    rw_header_write(&((const rw_engine *)self->workspace)->header, bytes);
-    return PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)RW_HEADER_SIZE);
+    size = rw_header_write(&((const rw_engine *)self->workspace)->header, bytes);
+    return PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)size);
 }
 
 static PyObject *decoder_progress(decoder_t *self, PyObject *Py_UNUSED(ignored))
@@ -279,31 +281,53 @@ static PyObject *codec_encode(PyObject *Py_UNUSED(module), PyObject *args)
     return result;
 }
 
-static PyObject *codec_header(PyObject *Py_UNUSED(module), PyObject *args)
+/* Reads the header of a patch from its first bytes; returns 0 with an exception set. */
+static int parse_header(PyObject *args, rw_header *header, int *status)
 {
     Py_buffer data;
-    rw_header h;
-    int status = RW_MALFORMED;
+    uint32_t length = RW_HEADER_MAX;
 
     if (!PyArg_ParseTuple(args, "y*", &data))
-        return NULL;
-    if (data.len >= (Py_ssize_t)RW_HEADER_SIZE)
-        status = rw_header_read(&h, data.buf);
+        return 0;
+    if (data.len < (Py_ssize_t)RW_HEADER_MAX)
+        length = (uint32_t)data.len;
+    *status = rw_header_read(header, data.buf, length);
     PyBuffer_Release(&data);
+    return 1;
+}
+
+static PyObject *codec_header(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    rw_header h;
+    int status;
+
+    if (!parse_header(args, &h, &status))
+        return NULL;
     if (status != RW_OK) {
-        raise_status(status);
+        raise_status(status == RW_NEED_INPUT ? RW_MALFORMED : status);
         return NULL;
     }
     return Py_BuildValue("BBBBBBIIIIIIy#y#", h.version, h.backend, h.ram_class, h.arch, h.step_bits,
-                         h.flags, h.shift, h.base_length, h.target_length, h.payload_length, h.cover_count,
-                         rw_workspace_size(&h), h.base_sha256, (Py_ssize_t)32, h.target_sha256,
-                         (Py_ssize_t)32);
+                         h.flags, h.shift, h.base_length, h.target_length,
+                         h.size + h.payload_length, h.cover_count, rw_workspace_size(&h),
+                         h.base_sha256, (Py_ssize_t)h.hash_bytes, h.target_sha256,
+                         (Py_ssize_t)h.hash_bytes);
+}
+
+static PyObject *codec_header_size(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    rw_header h;
+    int status;
+
+    return parse_header(args, &h, &status) ? PyLong_FromUnsignedLong(h.size) : NULL;
 }
 
 static PyMethodDef codec_methods[] = {
     {"encode", codec_encode, METH_VARARGS,
      "encode(base, target, (back_end, ram_class, arch, step_bits, region), progress) -> patch"},
     {"header", codec_header, METH_VARARGS, "header(patch) -> fields"},
+    {"header_size", codec_header_size, METH_VARARGS,
+     "header_size(first bytes) -> bytes of the header, or as many as it has at least"},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef codec_module = {PyModuleDef_HEAD_INIT,
@@ -326,7 +350,7 @@ PyMODINIT_FUNC PyInit__codec(void)
     type = PyType_FromSpec(&decoder_spec);
     if (type == NULL || PyModule_AddObjectRef(module, "Decoder", type) < 0
         || PyModule_AddObjectRef(module, "CodecError", codec_error) < 0
-        || PyModule_AddIntConstant(module, "HEADER_SIZE", (long)RW_HEADER_SIZE) < 0) {
+        || PyModule_AddIntConstant(module, "HEADER_MAX", (long)RW_HEADER_MAX) < 0) {
         Py_XDECREF(type);
         Py_DECREF(module);
         return NULL;

@@ -16,6 +16,7 @@ int rw_decoder_begin(void *workspace, uint32_t size)
         return RW_NO_MEMORY;
     memset(e, 0, sizeof *e);
     e->workspace_size = size;
+    e->header.size = RW_HEADER_MIN;
     return RW_OK;
 }
 
@@ -23,7 +24,7 @@ uint32_t rw_decoder_patch_length(const void *workspace)
 {
     const rw_engine *e = workspace;
 
-    return e->phase == RW_PHASE_HEADER ? 0 : RW_HEADER_SIZE + e->header.payload_length;
+    return e->phase == RW_PHASE_HEADER ? 0 : e->header.size + e->header.payload_length;
 }
 
 uint32_t rw_decoder_journal_size(const void *workspace)
@@ -53,7 +54,7 @@ static int steps_in_range(const rw_engine *e)
 
 static int state_in_range(const rw_engine *e)
 {
-    uint32_t side, total = RW_HEADER_SIZE + e->header.payload_length;
+    uint32_t side, total = e->header.size + e->header.payload_length;
 
     if (!coder_in_range(e) || !steps_in_range(e))
         return 0;
@@ -117,37 +118,45 @@ static int weights_in_range(const rw_view *view)
     return 1;
 }
 
+/* Nothing but the first bytes of a header, or a header that was refused. */
+static int head_in_range(rw_engine *e)
+{
+    if (e->input_length > RW_HEADER_MAX || e->input_used != 0 || e->fed != e->input_length)
+        return 0;
+    return rw_header_read(&e->header, e->input, e->input_length) == RW_NEED_INPUT ? e->status <= 0
+                                                                                  : e->status < 0;
+}
+
 int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size)
 {
     rw_engine *e = workspace;
-    uint8_t bytes[RW_HEADER_SIZE];
-    rw_header checked;
     rw_view view = {0};
 
     if (size < sizeof *e || journal_size < sizeof *e || journal_size > size)
         return RW_BAD_JOURNAL;
     e->workspace_size = size;
     if (e->phase == RW_PHASE_HEADER)
-        return e->input_length <= RW_HEADER_SIZE && e->input_used == 0 && e->status <= 0
-                       && e->fed == e->input_length
-                   ? RW_OK
-                   : RW_BAD_JOURNAL;
-    rw_header_write(&e->header, bytes);
-    if (rw_header_read(&checked, bytes) != RW_OK || rw_workspace_size(&checked) != journal_size)
+        return head_in_range(e) ? RW_OK : RW_BAD_JOURNAL;
+    if (rw_header_check(&e->header) != RW_OK || rw_workspace_size(&e->header) != journal_size)
         return RW_BAD_JOURNAL;
     rw_layout(&view, e);
     return state_in_range(e) && covers_in_range(&view) && weights_in_range(&view) ? RW_OK
                                                                                   : RW_BAD_JOURNAL;
 }
 
-static int read_header(rw_engine *e)
+/* Each time that the header turns out to be longer, as many bytes more are asked for. */
+static int read_header(rw_view *view)
 {
-    int status = rw_header_read(&e->header, e->input);
+    rw_engine *e = view->engine;
+    int status = rw_header_read(&e->header, e->input, e->input_length);
 
+    if (status == RW_NEED_INPUT)
+        return RW_OK;
     if (status != RW_OK)
         return fail(e, status);
     if (rw_workspace_size(&e->header) > e->workspace_size)
         return fail(e, RW_NO_MEMORY);
+    rw_layout(view, e);
     e->input_length = e->input_used = 0;
     rw_sha256_init(&e->sha);
     e->counter = 0;
@@ -172,7 +181,7 @@ static int check_base(rw_view *view)
         e->counter += length;
     }
     rw_sha256_digest(&e->sha, digest);
-    if (memcmp(digest, e->header.base_sha256, 32) != 0)
+    if (memcmp(digest, e->header.base_sha256, e->header.hash_bytes) != 0)
         return fail(e, RW_WRONG_BASE);
     rw_sha256_init(&e->sha);
     e->counter = 0;
@@ -236,7 +245,7 @@ static int close_step(rw_view *view)
         return rw_code_hash(view) ? RW_STEP : fail(e, RW_MISMATCH);
     }
     rw_sha256_digest(&e->sha, digest);
-    if (memcmp(digest, e->header.target_sha256, 32) != 0)
+    if (memcmp(digest, e->header.target_sha256, e->header.hash_bytes) != 0)
         return fail(e, RW_MISMATCH);
     e->phase = RW_PHASE_END;
     return RW_DONE;
@@ -274,7 +283,7 @@ static uint32_t make(rw_view *view, uint8_t *out, uint32_t room)
 static int refill(rw_engine *e, const uint8_t **in, uint32_t *left)
 {
     uint32_t total =
-        e->phase == RW_PHASE_HEADER ? RW_HEADER_SIZE : RW_HEADER_SIZE + e->header.payload_length;
+        e->phase == RW_PHASE_HEADER ? e->header.size : e->header.size + e->header.payload_length;
     uint32_t room, wanted = total - e->fed;
 
     if (e->input_length - e->input_used >= RW_SYMBOL_MAX)
@@ -309,9 +318,7 @@ static int run(rw_view *view, const uint8_t **in, uint32_t *left, uint8_t *out, 
         } else if (e->phase != RW_PHASE_BASE && !refill(e, in, left)) {
             status = RW_NEED_INPUT;
         } else if (e->phase == RW_PHASE_HEADER) {
-            status = read_header(e);
-            if (status == RW_OK)
-                rw_layout(view, e);
+            status = read_header(view);
         } else if (e->phase != RW_PHASE_TARGET) {
             status = prepare(view);
             /* In place the base can't be checked or learned from again after the first byte,

@@ -1,34 +1,37 @@
 /* Roadworthy delta: the container, and what a reader of it promises.
  *
- * A patch turns one base image into one target image. All integers are little-endian.
+ * A patch turns one base image into one target image: a header, and the payload after it. All
+ * integers are little-endian, the header's first byte has place 0.
  *
- *   offset size field
- *        0    4 magic "RWDP"
- *        4    1 format version (1)
- *        5    1 back end: 0 stored, 1 context mixing, 2 fast (few contexts)
- *        6    1 RAM class: 0 = 60 KiB, 1 = 240 KiB, 2 = 4 MiB
- *        7    1 instruction set of the predictors (enum rw_arch)
- *        8    1 log2 of the step size in target bytes (12..24)
- *        9    1 flags (bit 0: models are primed on the base image, bit 1: in place)
- *       10    1 log2 of memo entries (0 = none)
- *       11    1 log2 of the history window in bytes (0 = none)
- *       12    1 log2 of history index entries (0 = none)
- *       13    3 zero
- *       16    4 base length
- *       20    4 target length
- *       24    4 payload length in bytes, all that follows the header
- *       28    4 number of covers
- *       32    4 number of model slots, a multiple of 16
- *       36    4 in place: by how much the base is moved up before the first byte, else 0
- *       40   32 SHA-256 of the base
- *       72   32 SHA-256 of the target
- *      104    4 first four bytes of the SHA-256 of bytes 0..103
- *      108      payload
+ *   size field
+ *      2 magic "RW"
+ *      1 bits 0-3 format version (1), 4-5 back end: 0 stored, 1 context mixing, 2 fast (few
+ *        contexts), 6-7 RAM class: 0 = 60 KiB, 1 = 240 KiB, 2 = 4 MiB
+ *      1 bits 0-3 instruction set of the predictors (enum rw_arch), 4-7 log2 of the step size in
+ *        target bytes, less 12 (0..12)
+ *      1 bits 0-4 log2 of the history window in bytes (0 = none), 5-6 flags (1: models are primed
+ *        on the base image, 2: in place), 7 hashes are short
+ *      1 bits 0-4 log2 of history index entries (0 = none), 5-7 zero
+ *    0-1 with an instruction set: log2 of memo entries (0 = none)
+ *    1-5 base length
+ *    1-5 target length, as the difference to the base length
+ *    1-5 payload length in bytes, all that follows the header
+ *    1-3 number of covers
+ *    1-3 number of model slots / 16
+ *    0-5 in place only: by how much the base is moved up before the first byte
+ *   8/32 SHA-256 of the base, its first eight bytes where hashes are short
+ *   8/32 SHA-256 of the target, likewise
+ *      4 first four bytes of the SHA-256 of the header's bytes before
+ *
+ * Lengths and counts are numbers of seven bits a byte, the lowest first; the highest bit says that
+ * another byte follows. A number has no more bytes than it needs and fits 32 bits. A difference d
+ * is the number 2 d, or -2 d - 1 where it is below 0, modulo 2^32.
  *
  * Rules a decoder keeps:
- *   - nothing is written before the SHA-256 of the whole base was compared;
+ *   - nothing is written before the SHA-256 of the whole base was compared, as far as the header
+ *     has it;
  *   - after every step eight bytes of the running SHA-256 of the target are compared, so a flaw
- *     is found before the step is journalled, and at the end the whole of it;
+ *     is found before the step is journalled, and at the end as much of it as the header has;
  *   - memory is the given workspace and nothing else; work per target byte is bounded;
  *   - in place, no step reads base bytes that this step or an earlier one has overwritten: they
  *     count as 0. So a step can be made again after a power cut;
@@ -39,8 +42,16 @@
 
 #include <stdint.h>
 
-#define RW_HEADER_SIZE 108u
+#define RW_HEADER_MIN 31u  /* bytes of the shortest header */
+#define RW_HEADER_MAX 105u /* what a header may ask to be read, though no good one has as much */
+#define RW_HASH_SHORT 8u   /* bytes of a hash in a short header, else RW_HASH_WHOLE */
+#define RW_HASH_WHOLE 32u
 #define RW_FORMAT_VERSION 1u
+#define RW_MAGIC_SIZE 2u
+#define RW_CHECK_SIZE 4u
+#define RW_STEP_BITS_MIN 12u
+#define RW_SLOTS_MAX (1u << 20)
+#define RW_NUMBER_BITS 7u /* in a byte of a number */
 
 enum rw_backend { RW_BACKEND_STORED = 0, RW_BACKEND_MIXING = 1, RW_BACKEND_FAST = 2 };
 enum rw_arch {
@@ -74,14 +85,19 @@ enum rw_status {
 typedef struct {
     uint8_t version, backend, ram_class, arch, step_bits, flags;
     uint8_t memo_bits, window_bits, index_bits;
+    uint8_t hash_bytes; /* of each hash, RW_HASH_SHORT or RW_HASH_WHOLE; 0 after them */
+    uint16_t size;      /* of the header itself in bytes */
     uint32_t base_length, target_length, payload_length;
     uint32_t cover_count, slot_count, shift;
     uint8_t base_sha256[32], target_sha256[32];
 } rw_header;
 
-/* Returns RW_OK, RW_MALFORMED or RW_UNSUPPORTED; every field is in range after RW_OK. */
-int rw_header_read(rw_header *header, const uint8_t bytes[RW_HEADER_SIZE]);
-void rw_header_write(const rw_header *header, uint8_t bytes[RW_HEADER_SIZE]);
+/* Returns RW_OK, RW_MALFORMED, RW_UNSUPPORTED or RW_NEED_INPUT; every field is in range after
+ * RW_OK. `size` is always set: after RW_NEED_INPUT it is more than `length`, and the header has at
+ * least as many bytes. */
+int rw_header_read(rw_header *header, const uint8_t *bytes, uint32_t length);
+/* Returns the same for the fields alone, whatever they hold. */
+int rw_header_check(const rw_header *header);
 /* Bytes of workspace that the header asks for; always at most its class. */
 uint32_t rw_workspace_size(const rw_header *header);
 /* Bytes of workspace in a RAM class, 0 for an unknown one. */

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rw_header.h"
 #include "rw_plan.h"
 #include "rw_sink.h"
 
 #define LARGE (64u << 20) /* images above it are planned in parts */
 #define IMAGE_MAX 0x70000000u
+#define SHORT_PAYLOAD 4096u /* bytes of payload below which a patch has short hashes */
 #define PRIME_MAX (1u << 20) /* of the base: priming takes as long as making as many target bytes */
 
 static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
@@ -197,17 +199,27 @@ static int code_all(const rw_plan *plan, rw_engine *engine, rw_sink *sink)
     return code_target(&view, plan);
 }
 
+/* Puts the header before the payload, which stands at RW_HEADER_MAX; returns the length of all. */
+static uint32_t add_header(rw_header *h, uint8_t *out, uint32_t payload_length)
+{
+    h->payload_length = payload_length;
+    h->hash_bytes = payload_length < SHORT_PAYLOAD ? RW_HASH_SHORT : RW_HASH_WHOLE;
+    h->size = (uint16_t)rw_header_write(h, out);
+    memmove(out + h->size, out + RW_HEADER_MAX, payload_length);
+    return h->size + payload_length;
+}
+
 /* Codes the target by the plan into a fresh patch. */
 static int make_patch(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
     uint32_t room = plan->job->target_length + plan->job->target_length / 8 + 65536;
-    uint8_t *out = malloc(RW_HEADER_SIZE + (size_t)room);
+    uint8_t *out = malloc(RW_HEADER_MAX + (size_t)room);
     rw_engine *engine = calloc(1, rw_workspace_size(&plan->header));
     rw_sink sink;
     int status = RW_NO_MEMORY;
 
     if (out != 0 && engine != 0) {
-        rw_sink_init(&sink, out + RW_HEADER_SIZE - 1, room);
+        rw_sink_init(&sink, out + RW_HEADER_MAX - 1, room);
         status = code_all(plan, engine, &sink);
     }
     free(engine);
@@ -217,10 +229,8 @@ static int make_patch(rw_plan *plan, uint8_t **patch, uint32_t *length)
     }
     plan->done += 300;
     rw_sink_finish(&sink);
-    plan->header.payload_length = sink.length > 0 ? sink.length - 1 : 0;
-    rw_header_write(&plan->header, out);
     *patch = out;
-    *length = RW_HEADER_SIZE + plan->header.payload_length;
+    *length = add_header(&plan->header, out, sink.length > 0 ? sink.length - 1 : 0);
     return RW_OK;
 }
 
@@ -250,7 +260,7 @@ static int code_best(rw_plan *plan, uint8_t **patch, uint32_t *length)
         if (status == RW_OK)
             keep_shorter(patch, length, other, other_length);
     }
-    if (status == RW_OK && *length > RW_HEADER_SIZE + plan->job->target_length) {
+    if (status == RW_OK && *length > RW_HEADER_MIN + plan->job->target_length) {
         rw_header full = plan->header;
 
         describe(plan, RW_BACKEND_STORED);

@@ -54,10 +54,25 @@ void rw_sink_bit(rw_sink *sink, uint32_t p1, int bit)
     }
 }
 
+/* Any value from low on and below low + range says the same: take the one with most zeros at its
+ * end. range is above 2^24, so there is one with three bytes of them. */
+static void round_up(rw_sink *sink)
+{
+    uint64_t mask = 0xffffffffu, value;
+
+    for (;; mask >>= 8) {
+        value = (sink->low + mask) & ~mask;
+        if (value - sink->low < sink->range)
+            break;
+    }
+    sink->low = value;
+}
+
 void rw_sink_finish(rw_sink *sink)
 {
     int i;
 
+    round_up(sink);
     for (i = 0; i < 5; i++)
         shift(sink);
     /* Zeros at the end need not be sent: the decoder reads zeros past the end. */

@@ -25,6 +25,7 @@ _RAM = {each.name.removeprefix("RAM_"): each for each in codec.RamClass}
 _AUTO = "auto"
 _ARCHITECTURES = [_AUTO, *(each.name.lower() for each in codec.Architecture)]
 _THOUSAND = 1000
+_SHA256_BYTES = 32
 
 
 @click.command("make", cls=Command)
@@ -132,7 +133,7 @@ def apply(
             {
                 "target": str(to),
                 "target_bytes": length_bytes,
-                "target_sha256": done.header.target_sha256,
+                "target_sha256": done.sha256,
                 "resumed_at": done.resumed_at,
             }
         )
@@ -157,8 +158,8 @@ def info(context: click.Context, *, patch: Path) -> None:
         {
             "Format": f"version {header.version}, {header.back_end.name.lower()}",
             "Patch": _bytes(header.patch_length_bytes),
-            "Base": f"{_bytes(header.base_length_bytes)}, {header.base_sha256}",
-            "Target": f"{_bytes(header.target_length_bytes)}, {header.target_sha256}",
+            "Base": f"{_bytes(header.base_length_bytes)}, {_named(header.base_sha256)}",
+            "Target": f"{_bytes(header.target_length_bytes)}, {_named(header.target_sha256)}",
             "In place": f"base moves up {_bytes(header.shift_bytes)}" if header.in_place else None,
             "Architecture": header.architecture.name.lower(),
             "RAM class": header.ram_class.name.removeprefix("RAM_"),
@@ -296,6 +297,7 @@ def _header_json(header: codec.PatchHeader) -> dict[str, Any]:
         "architecture": header.architecture.name.lower(),
         "patch_bytes": header.patch_length_bytes,
         "base_bytes": header.base_length_bytes,
+        "hash_bytes": header.hash_bytes,
         "base_sha256": header.base_sha256,
         "target_bytes": header.target_length_bytes,
         "target_sha256": header.target_sha256,
@@ -303,6 +305,14 @@ def _header_json(header: codec.PatchHeader) -> dict[str, Any]:
         "ram_needed_bytes": header.workspace_bytes,
         "covers": header.cover_count,
     }
+
+
+def _named(sha256: str) -> str:
+    """Say of a hash how much of it the patch names, unless that is the whole."""
+    named_bytes = len(sha256) // 2
+    if named_bytes == _SHA256_BYTES:
+        return sha256
+    return f"{sha256}... (first {named_bytes} bytes of the SHA-256)"
 
 
 def _share(part: int, whole: int) -> float:

@@ -30,10 +30,14 @@ _JOURNAL_BYTES_MAX = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What came of applying a patch; resumed_at: target bytes that were there from before."""
+    """What came of applying a patch.
 
-    header: delta.PatchHeader
+    resumed_at: target bytes that were there from before.
+    sha256: that of the file, in hex; the patch may name only its first bytes.
+    """
+
     resumed_at: int
+    sha256: str
 
 
 def map_file(path: Path) -> Buffer:
@@ -95,13 +99,13 @@ def rebuild(
     try:
         if journal is not None and _ended_before(journal, to, header):
             journal.unlink()
-            return Rebuilt(header, header.target_length_bytes)
+            return Rebuilt(header.target_length_bytes, _sha256(to))
         with _Unfinished(to, keep=journal is not None) as file:
             machine = _machine(base, header, journal)
             resumed_at = machine.target_offset
             file.go_to(resumed_at)
             _pump(machine, patch, file, journal, progress)
-            file.become(header)
+            sha256 = file.become(header)
         if journal is not None:
             journal.unlink(missing_ok=True)
     except OSError as error:
@@ -110,7 +114,7 @@ def rebuild(
             value=str(to),
             todo="make room or choose another place, then call again",
         ) from error
-    return Rebuilt(header, resumed_at)
+    return Rebuilt(resumed_at, sha256)
 
 
 def _machine(base: Buffer, header: delta.PatchHeader, journal: Path | None) -> delta.Decoder:
@@ -148,7 +152,7 @@ def _ended_before(journal: Path, to: Path, header: delta.PatchHeader) -> bool:
     """Return whether the last run got as far as giving the image its name, and no further."""
     if not journal.exists() or _part_of(to).exists() or not to.exists():
         return False
-    return _sha256(to) == header.target_sha256
+    return header.makes(_sha256(to))
 
 
 def _part_of(to: Path) -> Path:
@@ -209,9 +213,13 @@ class _Unfinished:
         """Make what was written survive a power cut."""
         os.fsync(self._file)
 
-    def become(self, header: delta.PatchHeader) -> None:
-        """Give the image its name, after a last look at what is really in the file."""
-        if _sha256(self._path) != header.target_sha256:
+    def become(self, header: delta.PatchHeader) -> str:
+        """Give the image its name, after a last look at what is really in the file.
+
+        Returns its SHA-256.
+        """
+        sha256 = _sha256(self._path)
+        if not header.makes(sha256):
             raise delta.TargetMismatchError(
                 "was changed on the disk between two runs",
                 value=str(self._path),
@@ -224,3 +232,4 @@ class _Unfinished:
             os.fsync(folder)
         finally:
             os.close(folder)
+        return sha256

@@ -8,18 +8,12 @@ docs/delta.md.
 
 from roadworthy.delta.decoder import ReadBase
 from roadworthy.delta.errors import JournalError, PatchError, TargetMismatchError, WrongBaseError
-from roadworthy.delta.header import (
-    HEADER_SIZE_BYTES,
-    Architecture,
-    BackEnd,
-    PatchHeader,
-    RamClass,
-)
+from roadworthy.delta.header import Architecture, BackEnd, PatchHeader, RamClass
 from roadworthy.delta.maker import MakeOptions, Patch
-from roadworthy.delta.patching import Decoder, apply, inspect, make
+from roadworthy.delta.patching import HEADER_BYTES_MAX, Decoder, apply, inspect, make
 
 __all__ = [
-    "HEADER_SIZE_BYTES",
+    "HEADER_BYTES_MAX",
     "Architecture",
     "BackEnd",
     "Decoder",

@@ -16,7 +16,7 @@ from typing_extensions import Buffer
 
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import PatchError, error_of
-from roadworthy.delta.header import HEADER_SIZE_BYTES, PatchHeader, RamClass, inspect
+from roadworthy.delta.header import HEADER_BYTES_MAX, PatchHeader, RamClass, inspect
 from roadworthy.delta.journals import cut_short, damaged, seal, unseal
 
 __all__ = ["Decoder", "ReadBase"]
@@ -26,7 +26,7 @@ ReadBase = Callable[[int, int], bytes]
 
 _PIECE_BYTES = 1 << 16
 _MAGIC = b"RWJ1"
-_BODY_BYTES_MAX = RamClass.RAM_4M.size_bytes + HEADER_SIZE_BYTES
+_BODY_BYTES_MAX = RamClass.RAM_4M.size_bytes + HEADER_BYTES_MAX
 _NEED_INPUT = 1
 _DONE = 3
 
@@ -96,10 +96,8 @@ class Decoder:
         """
         left = memoryview(patch_chunk).cast("B")
         if self._codec is None:
-            wanted = HEADER_SIZE_BYTES - len(self._head)
-            self._head += bytes(left[:wanted])
-            left = left[wanted:]
-            if len(self._head) < HEADER_SIZE_BYTES:
+            left = self._take_head(left)
+            if len(self._head) < _codec.header_size(self._head):
                 return
             left = memoryview(self._start() + bytes(left))
         status = 0
@@ -125,6 +123,13 @@ class Decoder:
         """Return the whole state, from which another Decoder goes on."""
         body = b"\x00" + self._head if self._codec is None else b"\x01" + self._codec.journal()
         return seal(_MAGIC, body)
+
+    def _take_head(self, chunk: memoryview) -> memoryview:
+        """Take what belongs to the header, whose length turns out on the way; return the rest."""
+        while wanted := min(_codec.header_size(self._head) - len(self._head), len(chunk)):
+            self._head += bytes(chunk[:wanted])
+            chunk = chunk[wanted:]
+        return chunk
 
     def _start(self) -> bytes:
         self._header = inspect(self._head)
@@ -162,6 +167,8 @@ def _check_length(base: Buffer | ReadBase, header: PatchHeader) -> None:
 def _open(journal: bytes) -> bytes:
     """Return the body of a journal: a kind byte and the state."""
     body = unseal(_MAGIC, journal, _BODY_BYTES_MAX)
-    if not body or body[0] > 1 or (body[0] == 0 and len(body) > HEADER_SIZE_BYTES):
+    if not body or body[0] > 1:
+        raise damaged()
+    if body[0] == 0 and len(body) > _codec.header_size(body[1:]):
         raise damaged()
     return body

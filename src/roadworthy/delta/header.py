@@ -5,13 +5,12 @@ from enum import IntEnum
 
 from typing_extensions import Buffer
 
-from roadworthy.base.ids import Sha256
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import error_of
 
-__all__ = ["HEADER_SIZE_BYTES", "Architecture", "BackEnd", "PatchHeader", "RamClass", "inspect"]
+__all__ = ["HEADER_BYTES_MAX", "Architecture", "BackEnd", "PatchHeader", "RamClass", "inspect"]
 
-HEADER_SIZE_BYTES = _codec.HEADER_MAX
+HEADER_BYTES_MAX = _codec.HEADER_MAX
 _IN_PLACE = 2
 
 
@@ -57,6 +56,8 @@ class PatchHeader:
     cover_count: runs of target bytes that come from one place of the base.
     in_place: whether the target may replace the base where it stands.
     shift_bytes: by how much the base must then be moved up first.
+    base_sha256, target_sha256: as much of the images' hashes as the patch names, in hex: the first
+        `hash_bytes` bytes.
     packed: whether it unpacks what is compressed in the images (`roadworthy.delta.containers`).
     """
 
@@ -72,13 +73,22 @@ class PatchHeader:
     in_place: bool
     shift_bytes: int
     workspace_bytes: int
-    base_sha256: Sha256
-    target_sha256: Sha256
+    base_sha256: str
+    target_sha256: str
     packed: bool = False
+
+    @property
+    def hash_bytes(self) -> int:
+        """How many bytes of each SHA-256 the patch names: 8 if it is short, else all 32."""
+        return len(self.base_sha256) // 2
+
+    def makes(self, sha256: str) -> bool:
+        """Return whether an image with this SHA-256, in hex, is the target, so far as is named."""
+        return sha256.startswith(self.target_sha256)
 
 
 def inspect(data: Buffer) -> PatchHeader:
-    """Read the header of a patch; `data` may be the whole patch or its first `HEADER_SIZE_BYTES`.
+    """Read the header of a patch; `data` may be the whole patch or its first `HEADER_BYTES_MAX`.
 
     Raises:
         PatchError: `data` is not the start of a patch that this decoder knows.
@@ -88,7 +98,7 @@ def inspect(data: Buffer) -> PatchHeader:
     except _codec.CodecError as error:
         raise error_of(error.args[0]) from None
     version, back_end, ram_class, architecture, step_bits, flags, shift = fields[:7]
-    base, target, payload, covers, workspace, base_sha256, target_sha256 = fields[7:]
+    base, target, length, covers, workspace, base_sha256, target_sha256 = fields[7:]
     return PatchHeader(
         version=version,
         back_end=BackEnd(back_end),
@@ -97,11 +107,11 @@ def inspect(data: Buffer) -> PatchHeader:
         step_bytes=1 << step_bits,
         base_length_bytes=base,
         target_length_bytes=target,
-        patch_length_bytes=payload,
+        patch_length_bytes=length,
         cover_count=covers,
         in_place=bool(flags & _IN_PLACE),
         shift_bytes=shift,
         workspace_bytes=workspace,
-        base_sha256=Sha256(base_sha256.hex()),
-        target_sha256=Sha256(target_sha256.hex()),
+        base_sha256=base_sha256.hex(),
+        target_sha256=target_sha256.hex(),
     )

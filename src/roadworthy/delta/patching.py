@@ -14,6 +14,7 @@ from roadworthy.delta import decoder, header, maker
 from roadworthy.delta.containers import (
     JOURNAL_MAGIC,
     MAGIC,
+    PACKED_HEADER_SIZE_BYTES,
     PackedDecoder,
     inspect_packed,
     make_packed,
@@ -22,7 +23,10 @@ from roadworthy.delta.decoder import ReadBase
 from roadworthy.delta.header import PatchHeader
 from roadworthy.delta.maker import MakeOptions, Patch
 
-__all__ = ["Decoder", "apply", "inspect", "make"]
+__all__ = ["HEADER_BYTES_MAX", "Decoder", "apply", "inspect", "make"]
+
+HEADER_BYTES_MAX = max(header.HEADER_BYTES_MAX, PACKED_HEADER_SIZE_BYTES)
+"""As many first bytes of any patch as hold its header."""
 
 _UNDECIDED = b"RWJ0"
 
@@ -53,7 +57,7 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
 
 
 def inspect(data: Buffer) -> PatchHeader:
-    """Read the header of a patch; `data` may be the whole patch or its first `HEADER_SIZE_BYTES`.
+    """Read the header of a patch; `data` may be the whole patch or its first `HEADER_BYTES_MAX`.
 
     Raises:
         PatchError: `data` is not the start of a patch that this decoder knows.

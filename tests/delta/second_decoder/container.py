@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-HEADER_BYTES = 108
+SHORT_HASH_BYTES, WHOLE_HASH_BYTES = 8, 32
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,71 @@ class Header:
     cover_count: int
     slot_count: int
     shift: int
-    base_sha256: bytes
-    target_sha256: bytes
+    base_hash: bytes
+    target_hash: bytes
+    length: int
+
+
+class Reader:
+    """The bytes of a patch from its start on."""
+
+    def __init__(self, patch: bytes) -> None:
+        self.patch = patch
+        self.at = 0
+
+    def take(self, count: int) -> bytes:
+        taken = self.patch[self.at : self.at + count]
+        assert len(taken) == count
+        self.at += count
+        return taken
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def number(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                break
+            shift += 7
+        assert value < 1 << 32
+        assert byte > 0 or shift == 0, "longer than it need be"
+        return value
 
 
 def read_header(patch: bytes) -> Header:
-    head = patch[:HEADER_BYTES]
-    assert head[:5] == b"RWDP\x01"
-    assert head[104:] == hashlib.sha256(head[:104]).digest()[:4]
-    words = [int.from_bytes(head[at : at + 4], "little") for at in range(16, 40, 4)]
-    return Header(
-        back_end=head[5],
-        instruction_set=head[7],
-        step_bytes=1 << head[8],
-        primed=bool(head[9] & 1),
-        in_place=bool(head[9] & 2),
-        memo_bits=head[10],
-        window_bits=head[11],
-        index_bits=head[12],
-        base_length=words[0],
-        target_length=words[1],
-        payload_length=words[2],
-        cover_count=words[3],
-        slot_count=words[4],
-        shift=words[5],
-        base_sha256=head[40:72],
-        target_sha256=head[72:104],
+    reader = Reader(patch)
+    assert reader.take(2) == b"RW"
+    kind, code, window, index_bits = reader.take(4)
+    assert kind & 15 == 1
+    instruction_set = code & 15
+    in_place = bool(window & 64)
+    hash_bytes = SHORT_HASH_BYTES if window & 128 else WHOLE_HASH_BYTES
+    memo_bits = reader.byte() if instruction_set else 0
+    base_length = reader.number()
+    difference = reader.number()
+    difference = ~(difference >> 1) if difference & 1 else difference >> 1
+    header = Header(
+        back_end=kind >> 4 & 3,
+        instruction_set=instruction_set,
+        step_bytes=1 << 12 + (code >> 4),
+        primed=bool(window & 32),
+        in_place=in_place,
+        memo_bits=memo_bits,
+        window_bits=window & 31,
+        index_bits=index_bits,
+        base_length=base_length,
+        target_length=base_length + difference & 0xFFFFFFFF,
+        payload_length=reader.number(),
+        cover_count=reader.number(),
+        slot_count=reader.number() * 16,
+        shift=reader.number() if in_place else 0,
+        base_hash=reader.take(hash_bytes),
+        target_hash=reader.take(hash_bytes),
+        length=reader.at + 4,
     )
+    said = patch[: reader.at]
+    assert reader.take(4) == hashlib.sha256(said).digest()[:4]
+    return header

@@ -198,7 +198,10 @@ static void start_coder(rw_engine *e)
     e->range = 0xffffffffu;
     for (i = 0; i < 4; i++)
         e->code = e->code << 8 | (e->input_used < e->input_length ? e->input[e->input_used++] : 0);
-    e->phase = e->header.backend == RW_BACKEND_STORED ? RW_PHASE_TARGET : RW_PHASE_PARAMETERS;
+    if (e->header.backend == RW_BACKEND_STORED)
+        e->phase = RW_PHASE_TARGET;
+    else
+        e->phase = e->header.arch == RW_ARCH_NONE ? RW_PHASE_COVERS : RW_PHASE_PARAMETERS;
 }
 
 static int prepare(rw_view *view)

@@ -191,7 +191,8 @@ static int code_all(const rw_plan *plan, rw_engine *engine, rw_sink *sink)
     rw_engine_reset(&view);
     rw_sha256_init(&engine->sha);
     if (plan->header.backend != RW_BACKEND_STORED) {
-        rw_code_parameters(&view);
+        if (plan->header.arch != RW_ARCH_NONE)
+            rw_code_parameters(&view);
         code_covers(&view, plan);
         for (i = 0; plan->header.flags & RW_FLAG_PRIMED && i < plan->header.base_length; i++)
             rw_prime(&view, i);

@@ -28,7 +28,7 @@ FIRMWARE = Path(delta.__file__).parent.parent / "sim" / "firmware"
 SANITIZE = ["-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all"]
 SEED_BYTES = 700
 TINY_BYTES = 100
-HEADER_BYTES = delta.HEADER_SIZE_BYTES
+HEADER_BYTES = delta.HEADER_BYTES_MAX
 
 
 def build(folder: Path, target: str) -> Path:
@@ -107,7 +107,7 @@ def seeds(target: str) -> list[bytes]:
         tiny = hostile(TINY_BYTES)
         return [
             fed.to_bytes(2, "little") + bytes([2, 9, 0, 0, 0, 77, 1, 4, 3]) + seed
-            for fed in (0, 50, HEADER_BYTES, HEADER_BYTES + 20, HEADER_BYTES + 150)
+            for fed in (0, 20, 50, HEADER_BYTES, HEADER_BYTES + 20, HEADER_BYTES + 150)
             for seed in tiny[:: 1 + fed % 3]
         ]
     return hostile(SEED_BYTES)

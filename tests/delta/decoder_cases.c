@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "rw_decode.h"
+#include "encoder/rw_header.h"
 #include "rw_refs.h"
 
 #define CHECK(condition)                                                                           \
@@ -23,7 +24,7 @@
 enum { IMAGE_MAX = 1 << 17 };
 
 static uint8_t base[IMAGE_MAX], patch[IMAGE_MAX], changed[IMAGE_MAX], target[IMAGE_MAX];
-static uint32_t base_length, patch_length;
+static uint32_t base_length, patch_length, changed_length;
 static uint64_t memory[(60 << 10) / 8], journal[(60 << 10) / 8];
 static rw_header good;
 static int reads_left, writes_left, patch_reads_left;
@@ -41,8 +42,8 @@ static int32_t read_patch(void *user, uint32_t offset, uint8_t *out, uint32_t le
     (void)user;
     if (patch_reads_left-- == 0)
         return -1;
-    if (offset + length > patch_length)
-        length = offset < patch_length ? patch_length - offset : 0;
+    if (offset + length > changed_length)
+        length = offset < changed_length ? changed_length - offset : 0;
     memcpy(out, changed + offset, length);
     return (int32_t)length;
 }
@@ -68,36 +69,43 @@ static int apply_from_start(void)
     return apply();
 }
 
-/* Puts a header before the payload of the patch, and applies that. */
+/* Puts a header before the payload of the patch. */
+static void change_header(const rw_header *header)
+{
+    uint32_t size = rw_header_write(header, changed);
+
+    memcpy(changed + size, patch + good.size, patch_length - good.size);
+    changed_length = size + patch_length - good.size;
+}
+
 static int apply_with(const rw_header *header)
 {
-    memcpy(changed, patch, patch_length);
-    rw_header_write(header, changed);
+    change_header(header);
     return apply_from_start();
 }
 
-static void spare_bytes_of_the_header_are_zero(void)
+/* However little is there at a time, no byte after the header is asked for. */
+static void a_header_says_on_the_way_how_long_it_is(void)
 {
-    rw_sha256 sha;
-    uint8_t digest[32];
+    uint32_t length, size = 0, asked = 0;
     rw_header h;
 
-    memcpy(changed, patch, patch_length);
-    changed[14] = 1;
-    rw_sha256_init(&sha);
-    rw_sha256_update(&sha, changed, RW_HEADER_SIZE - 4);
-    rw_sha256_digest(&sha, digest);
-    memcpy(changed + RW_HEADER_SIZE - 4, digest, 4);
-    CHECK(rw_header_read(&h, changed) == RW_MALFORMED);
+    for (length = 0; length < good.size; length++) {
+        CHECK(rw_header_read(&h, patch, length) == RW_NEED_INPUT);
+        CHECK(h.size > length && h.size <= good.size && h.size >= size);
+        asked += h.size > size;
+        size = h.size;
+    }
+    CHECK(asked > 1 && rw_header_read(&h, patch, good.size) == RW_OK && h.size == good.size);
 }
 
 static void headers_out_of_range_are_refused(void)
 {
     static const rw_header change[] = {
-        {.step_bits = 11},   {.step_bits = 25},   {.flags = 4},          {.memo_bits = 21},
-        {.window_bits = 23}, {.index_bits = 21},  {.slot_count = 1},     {.slot_count = 1u << 21},
+        {.step_bits = 11},   {.step_bits = 25},   {.shift = 0xfffffff0, .flags = 2}, {.memo_bits = 21},
+        {.window_bits = 23}, {.index_bits = 21},  {.slot_count = 1u << 21},
         {.cover_count = 1u << 21},                {.cover_count = 1u << 16},
-        {.payload_length = 0xffffffff},           {.shift = 1}};
+        {.payload_length = 0xffffffff}};
     rw_header h;
     uint32_t i, k;
 
@@ -117,6 +125,15 @@ static void headers_out_of_range_are_refused(void)
     h.version++;
     CHECK(apply_with(&h) == RW_UNSUPPORTED);
     CHECK(apply() == RW_UNSUPPORTED);
+    h = good;
+    h.backend = RW_BACKEND_FAST + 1;
+    CHECK(apply_with(&h) == RW_UNSUPPORTED);
+    h = good;
+    h.slot_count = 0;
+    CHECK(apply_with(&h) == RW_MALFORMED);
+    h = good;
+    h.index_bits |= 32;
+    CHECK(apply_with(&h) == RW_MALFORMED);
     CHECK(rw_class_size(RW_RAM_CLASSES) == 0);
 }
 
@@ -128,12 +145,46 @@ static void a_patch_without_memo_or_history_is_walked_to_its_first_hash(void)
     CHECK(apply_with(&h) == RW_MISMATCH);
 }
 
-static void the_hash_of_the_whole_target_is_compared(void)
+static void hashes_are_compared_as_far_as_they_are_named(void)
 {
     rw_header h = good;
 
-    h.target_sha256[0] ^= 1;
-    CHECK(apply_with(&h) == RW_MISMATCH);
+    CHECK(good.hash_bytes == RW_HASH_WHOLE);
+    for (;; h.hash_bytes = RW_HASH_SHORT) {
+        CHECK(apply_with(&h) == RW_DONE);
+        h.target_sha256[h.hash_bytes - 1] ^= 1;
+        CHECK(apply_with(&h) == RW_MISMATCH);
+        h.target_sha256[h.hash_bytes - 1] ^= 1;
+        h.base_sha256[h.hash_bytes - 1] ^= 1;
+        CHECK(apply_with(&h) == RW_WRONG_BASE);
+        h.base_sha256[h.hash_bytes - 1] ^= 1;
+        if (h.hash_bytes == RW_HASH_SHORT)
+            return;
+    }
+}
+
+/* A journal from before the header was whole, or from after it was refused. */
+static void journals_of_half_a_header_are_checked(void)
+{
+    rw_engine *e = (rw_engine *)(void *)memory;
+
+    change_header(&good);
+    changed_length = 20;
+    CHECK(apply_from_start() == RW_NEED_INPUT && e->fed == 20);
+    CHECK(rw_decoder_resume(memory, sizeof memory, rw_decoder_journal_size(memory)) == RW_OK);
+    e->header.size = 3; /* is counted again */
+    CHECK(rw_decoder_resume(memory, sizeof memory, rw_decoder_journal_size(memory)) == RW_OK);
+    change_header(&good);
+    CHECK(apply() == RW_DONE);
+    changed[0] = 0;
+    CHECK(apply_from_start() == RW_MALFORMED);
+    CHECK(rw_decoder_resume(memory, sizeof memory, rw_decoder_journal_size(memory)) == RW_OK);
+    CHECK(apply() == RW_MALFORMED);
+    e->status = RW_OK;
+    CHECK(rw_decoder_resume(memory, sizeof memory, sizeof *e) == RW_BAD_JOURNAL);
+    e->status = RW_MALFORMED;
+    e->fed++;
+    CHECK(rw_decoder_resume(memory, sizeof memory, sizeof *e) == RW_BAD_JOURNAL);
 }
 
 static void memory_that_is_too_small_is_told(void)
@@ -161,13 +212,13 @@ static void journals_of_another_size_are_refused(void)
 /* Stops in the middle of the target, with a little of the patch in the buffer. */
 static rw_view stop_half_way(const rw_header *header)
 {
-    uint32_t made = 1000, given = patch_length, taken;
+    uint32_t made = 1000, given, taken;
     rw_source source = {NULL, read_base};
     rw_view view = {0};
     int status;
 
-    memcpy(changed, patch, patch_length);
-    rw_header_write(header, changed);
+    change_header(header);
+    given = changed_length;
     reads_left = -1;
     CHECK(rw_decoder_begin(memory, sizeof memory) == RW_OK);
     status = rw_decoder_run(memory, &source, changed, &given, target, &made);
@@ -175,7 +226,7 @@ static rw_view stop_half_way(const rw_header *header)
         CHECK(made == 0);
         made = 1000;
         taken = given;
-        given = patch_length - taken;
+        given = changed_length - taken;
         status = rw_decoder_run(memory, &source, changed + taken, &given, target, &made);
     }
     CHECK(status == RW_OUTPUT_FULL);
@@ -223,6 +274,11 @@ static void engines_out_of_range_are_refused(void)
     REFUSED(e->unit_used = e->unit_length + 1);
     REFUSED(e->header.cover_count++);
     REFUSED(e->header.step_bits = 0);
+    REFUSED(e->header.flags = 4);
+    REFUSED(e->header.hash_bytes = 33);
+    REFUSED(e->header.slot_count++);
+    REFUSED(e->header.slot_count = 0);
+    REFUSED(e->header.size = RW_HEADER_MAX + 1);
 }
 
 static void covers_out_of_range_are_refused(void)
@@ -272,7 +328,7 @@ static void a_callback_that_fails_is_told(void)
 {
     int *counters[] = {&reads_left, &writes_left, &patch_reads_left}, i, k, status;
 
-    memcpy(changed, patch, patch_length);
+    change_header(&good);
     for (i = 0; i < 3; i++)
         for (k = 0, status = RW_CALLBACK; status == RW_CALLBACK; k += 1 + k / 64) {
             reads_left = writes_left = patch_reads_left = -1;
@@ -287,12 +343,10 @@ static void a_callback_that_fails_is_told(void)
 
 static void a_patch_that_ends_early_waits(void)
 {
-    uint32_t length = patch_length;
-
-    memcpy(changed, patch, patch_length);
-    patch_length /= 2;
+    change_header(&good);
+    changed_length /= 2;
     CHECK(apply_from_start() == RW_NEED_INPUT);
-    patch_length = length;
+    changed_length = patch_length;
     CHECK(apply() == RW_DONE);
 }
 
@@ -391,11 +445,12 @@ int main(int count, char **argument)
     CHECK(count == 3);
     base_length = load(argument[1], base);
     patch_length = load(argument[2], patch);
-    CHECK(rw_header_read(&good, patch) == RW_OK && good.arch == RW_ARCH_THUMB);
-    spare_bytes_of_the_header_are_zero();
+    CHECK(rw_header_read(&good, patch, patch_length) == RW_OK && good.arch == RW_ARCH_THUMB);
+    a_header_says_on_the_way_how_long_it_is();
     headers_out_of_range_are_refused();
     a_patch_without_memo_or_history_is_walked_to_its_first_hash();
-    the_hash_of_the_whole_target_is_compared();
+    hashes_are_compared_as_far_as_they_are_named();
+    journals_of_half_a_header_are_checked();
     memory_that_is_too_small_is_told();
     journals_of_another_size_are_refused();
     engines_out_of_range_are_refused();

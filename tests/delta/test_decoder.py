@@ -1,7 +1,5 @@
 """Applying: wrong bases, broken patches, and power cuts at any byte."""
 
-import hashlib
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +13,7 @@ BASE = CHANCE.randbytes(9000) + b"\0" * 3000
 TARGET = BASE[4000:8000] + CHANCE.randbytes(500) + BASE[:11_000]
 OPTIONS = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=4096)
 PATCH = delta.make(BASE, TARGET, OPTIONS).data
+HEADER_BYTES = delta.inspect(PATCH).header_length_bytes
 
 
 def reader(base: bytes, offset: int, length: int) -> bytes:
@@ -99,7 +98,7 @@ def test_a_base_that_cannot_be_read_is_our_storage_failing() -> None:
 
 
 def test_a_patch_that_is_cut_short_is_not_finished() -> None:
-    for length in (0, 50, delta.HEADER_SIZE_BYTES, len(PATCH) - 1):
+    for length in (0, 50, HEADER_BYTES, len(PATCH) - 1):
         machine = decoder()
         machine.feed(PATCH[:length])
         with pytest.raises(delta.PatchError):
@@ -115,22 +114,14 @@ def test_a_patch_that_goes_on_after_its_end_is_refused() -> None:
         machine.feed(b"x")
 
 
-def test_a_patch_longer_than_its_own_count_can_say_is_refused() -> None:
-    head = bytearray(PATCH[: delta.HEADER_SIZE_BYTES])
-    head[24:28] = (2**32 - delta.HEADER_SIZE_BYTES).to_bytes(4, "little")
-    head[-4:] = hashlib.sha256(head[:-4]).digest()[:4]
-    with pytest.raises(delta.PatchError):
-        delta.inspect(bytes(head))
-
-
 def test_the_header_says_what_the_patch_is_for() -> None:
-    header = delta.inspect(PATCH[: delta.HEADER_SIZE_BYTES])
+    header = delta.inspect(PATCH[:HEADER_BYTES])
     assert header.base_length_bytes == len(BASE)
     assert header.target_length_bytes == len(TARGET)
     assert header.patch_length_bytes == len(PATCH)
     assert header.ram_class is delta.RamClass.RAM_60K
     assert header.step_bytes == 4096
-    for length in (0, 4, delta.HEADER_SIZE_BYTES - 1):
+    for length in (0, 4, HEADER_BYTES - 1):
         with pytest.raises(delta.PatchError):
             delta.inspect(PATCH[:length])
 

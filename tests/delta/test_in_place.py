@@ -25,7 +25,7 @@ def apply_in_place(region: bytearray, patch: bytes) -> None:
         return bytes(region[start : start + length])
 
     machine = delta.Decoder(read)
-    machine.feed(patch[: delta.HEADER_SIZE_BYTES])
+    machine.feed(patch[: header.header_length_bytes])
     base = region[: header.base_length_bytes]
     region[header.shift_bytes : header.shift_bytes + len(base)] = base
     moved = True

@@ -52,6 +52,7 @@ class PatchHeader:
 
     workspace_bytes: memory that the decoder takes, at most the size of `ram_class`.
     step_bytes: target bytes after which a hash is compared.
+    header_length_bytes: the header alone; once it is fed, the base is checked.
     patch_length_bytes: the whole patch, header included.
     cover_count: runs of target bytes that come from one place of the base.
     in_place: whether the target may replace the base where it stands.
@@ -68,6 +69,7 @@ class PatchHeader:
     step_bytes: int
     base_length_bytes: int
     target_length_bytes: int
+    header_length_bytes: int
     patch_length_bytes: int
     cover_count: int
     in_place: bool
@@ -98,7 +100,7 @@ def inspect(data: Buffer) -> PatchHeader:
     except _codec.CodecError as error:
         raise error_of(error.args[0]) from None
     version, back_end, ram_class, architecture, step_bits, flags, shift = fields[:7]
-    base, target, length, covers, workspace, base_sha256, target_sha256 = fields[7:]
+    base, target, size, length, covers, workspace, base_sha256, target_sha256 = fields[7:]
     return PatchHeader(
         version=version,
         back_end=BackEnd(back_end),
@@ -107,6 +109,7 @@ def inspect(data: Buffer) -> PatchHeader:
         step_bytes=1 << step_bits,
         base_length_bytes=base,
         target_length_bytes=target,
+        header_length_bytes=size,
         patch_length_bytes=length,
         cover_count=covers,
         in_place=bool(flags & _IN_PLACE),

@@ -105,7 +105,7 @@ static void check_target(const machine *m)
     rw_sha256_init(&sha);
     rw_sha256_update(&sha, m->target, m->h->header.target_length);
     rw_sha256_digest(&sha, digest);
-    HOSTILE_CHECK(memcmp(digest, m->h->header.target_sha256, 32) == 0);
+    HOSTILE_CHECK(memcmp(digest, m->h->header.target_sha256, m->h->header.hash_bytes) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,7 @@
 #include "hostile.h"
 
+#include "encoder/rw_header.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,41 +25,58 @@ static void sha256(const uint8_t *data, uint32_t length, uint8_t digest[32])
     rw_sha256_digest(&sha, digest);
 }
 
-static int repair_header(hostile *h)
+uint32_t hostile_seal(uint8_t *bytes, uint32_t length)
 {
     uint8_t digest[32];
+    rw_header header;
 
-    sha256(h->patch, RW_HEADER_SIZE - 4, digest);
-    memcpy(h->patch + RW_HEADER_SIZE - 4, digest, 4);
-    if (rw_header_read(&h->header, h->patch) != RW_OK)
+    if (rw_header_read(&header, bytes, length) == RW_NEED_INPUT)
         return 0;
+    sha256(bytes, header.size - RW_CHECK_SIZE, digest);
+    memcpy(bytes + header.size - RW_CHECK_SIZE, digest, RW_CHECK_SIZE);
+    return header.size;
+}
+
+/* Copies what the input holds, with its header put right; returns 0 where that is none. */
+static int repair_header(hostile *h, const uint8_t *bytes, uint32_t length)
+{
+    uint8_t head[RW_HEADER_MAX], digest[32];
+    uint32_t read = length < RW_HEADER_MAX ? length : RW_HEADER_MAX;
+
+    memcpy(head, bytes, read);
+    if (hostile_seal(head, read) == 0 || rw_header_read(&h->header, head, read) != RW_OK)
+        return 0;
+    read = h->header.size;
     h->header.base_length = h->base_length;
-    sha256(h->base, h->base_length, h->header.base_sha256);
+    sha256(h->base, h->base_length, digest);
+    memcpy(h->header.base_sha256, digest, h->header.hash_bytes);
     if (h->header.target_length > TARGET_MAX)
         h->header.target_length %= TARGET_MAX;
     if (h->control & HOSTILE_TRIMMED)
-        h->header.payload_length = h->length - RW_HEADER_SIZE;
-    rw_header_write(&h->header, h->patch);
-    return rw_header_read(&h->header, h->patch) == RW_OK;
+        h->header.payload_length = length - read;
+    h->length = rw_header_write(&h->header, h->patch) + length - read;
+    memcpy(h->patch + h->length - (length - read), bytes + read, length - read);
+    return rw_header_read(&h->header, h->patch, h->length) == RW_OK;
 }
 
 int hostile_open(hostile *h, const uint8_t *data, size_t size)
 {
+    uint32_t length;
+
     memset(h, 0, sizeof *h);
-    if (size < 4 + RW_HEADER_SIZE || size > 1 << 17)
+    if (size < 4 + RW_HEADER_MIN || size > 1 << 17)
         return 0;
     h->control = data[0];
     h->seed = data[1];
     h->base_length = (uint32_t)(data[2] | data[3] << 8);
-    if (h->base_length > size - 4 - RW_HEADER_SIZE)
+    if (h->base_length > size - 4 - RW_HEADER_MIN)
         return 0;
     h->base = data + 4;
-    h->length = (uint32_t)size - 4 - h->base_length;
-    h->patch = malloc(h->length);
+    length = (uint32_t)size - 4 - h->base_length;
+    h->patch = malloc(RW_HEADER_MAX + length);
     HOSTILE_CHECK(h->patch != NULL);
-    memcpy(h->patch, h->base + h->base_length, h->length);
     hostile_hash_is_right = (h->control & HOSTILE_UNHASHED) != 0;
-    if (repair_header(h))
+    if (repair_header(h, h->base + h->base_length, length))
         return 1;
     hostile_free(h);
     return 0;
@@ -89,7 +108,7 @@ int hostile_run(hostile *h, void *workspace, uint32_t fed, uint32_t piece, uint8
                 uint32_t *made)
 {
     rw_source source = {h, hostile_read};
-    uint32_t state = h->seed, total = RW_HEADER_SIZE + h->header.payload_length;
+    uint32_t state = h->seed, total = h->header.size + h->header.payload_length;
     int status;
 
     if (total > h->length)

@@ -33,6 +33,9 @@ typedef struct {
     uint32_t reads; /* of the base, counted by hostile_read */
 } hostile;
 
+/* Puts the check of a header right; returns its size, 0 where there are not as many bytes. */
+uint32_t hostile_seal(uint8_t *bytes, uint32_t length);
+
 /* Returns 0 when the input holds no header that passes. */
 int hostile_open(hostile *h, const uint8_t *data, size_t size);
 void hostile_free(hostile *h);

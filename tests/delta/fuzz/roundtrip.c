@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[1] & 0x80)
         job.region_length = (((uint32_t)size >> job.step_bits) + 2) << job.step_bits;
     HOSTILE_CHECK(rw_encode(&job, &h.patch, &h.length) == RW_OK);
-    HOSTILE_CHECK(rw_header_read(&h.header, h.patch) == RW_OK);
+    HOSTILE_CHECK(rw_header_read(&h.header, h.patch, h.length) == RW_OK);
     check(&h, job.target, job.target_length);
     hostile_free(&h);
     return 0;

@@ -19,7 +19,7 @@
        100    8 first eight bytes of the SHA-256 of bytes 0..99
        108      recipe patch, then image patch
 
-All numbers are little-endian. The header is as long as that of a plain patch.
+All numbers are little-endian.
 """
 
 import hashlib
@@ -89,6 +89,7 @@ class PackedHeader:
             step_bytes=self.step_bytes,
             base_length_bytes=self.base_length_bytes,
             target_length_bytes=self.target_length_bytes,
+            header_length_bytes=PACKED_HEADER_SIZE_BYTES,
             patch_length_bytes=self.patch_length_bytes,
             cover_count=self.cover_count,
             in_place=False,

@@ -307,9 +307,9 @@ static PyObject *codec_header(PyObject *Py_UNUSED(module), PyObject *args)
         raise_status(status == RW_NEED_INPUT ? RW_MALFORMED : status);
         return NULL;
     }
-    return Py_BuildValue("BBBBBBIIIIIIy#y#", h.version, h.backend, h.ram_class, h.arch, h.step_bits,
+    return Py_BuildValue("BBBBBBIIIHIIIy#y#", h.version, h.backend, h.ram_class, h.arch, h.step_bits,
                          h.flags, h.shift, h.base_length, h.target_length,
-                         h.size + h.payload_length, h.cover_count, rw_workspace_size(&h),
+                         h.size, h.size + h.payload_length, h.cover_count, rw_workspace_size(&h),
                          h.base_sha256, (Py_ssize_t)h.hash_bytes, h.target_sha256,
                          (Py_ssize_t)h.hash_bytes);
 }

@@ -145,21 +145,35 @@ static void a_patch_without_memo_or_history_is_walked_to_its_first_hash(void)
     CHECK(apply_with(&h) == RW_MISMATCH);
 }
 
+static void sha256(const uint8_t *data, uint32_t length, uint8_t digest[32])
+{
+    rw_sha256 sha;
+
+    rw_sha256_init(&sha);
+    rw_sha256_update(&sha, data, length);
+    rw_sha256_digest(&sha, digest);
+}
+
 static void hashes_are_compared_as_far_as_they_are_named(void)
 {
+    static const uint8_t sizes[] = {RW_HASH_SHORT, RW_HASH_WHOLE};
     rw_header h = good;
+    uint32_t i;
 
-    CHECK(good.hash_bytes == RW_HASH_WHOLE);
-    for (;; h.hash_bytes = RW_HASH_SHORT) {
+    CHECK(apply_with(&good) == RW_DONE);
+    sha256(base, base_length, h.base_sha256);
+    sha256(target, good.target_length, h.target_sha256);
+    for (i = 0; i < sizeof sizes; i++) {
+        uint32_t last = sizes[i] - 1u;
+
+        h.hash_bytes = sizes[i];
         CHECK(apply_with(&h) == RW_DONE);
-        h.target_sha256[h.hash_bytes - 1] ^= 1;
+        h.target_sha256[last] ^= 1;
         CHECK(apply_with(&h) == RW_MISMATCH);
-        h.target_sha256[h.hash_bytes - 1] ^= 1;
-        h.base_sha256[h.hash_bytes - 1] ^= 1;
+        h.target_sha256[last] ^= 1;
+        h.base_sha256[last] ^= 1;
         CHECK(apply_with(&h) == RW_WRONG_BASE);
-        h.base_sha256[h.hash_bytes - 1] ^= 1;
-        if (h.hash_bytes == RW_HASH_SHORT)
-            return;
+        h.base_sha256[last] ^= 1;
     }
 }
 
@@ -189,6 +203,7 @@ static void journals_of_half_a_header_are_checked(void)
 
 static void memory_that_is_too_small_is_told(void)
 {
+    change_header(&good);
     CHECK(rw_decoder_begin(memory, RW_WORKSPACE_MIN - 1) == RW_NO_MEMORY);
     CHECK(rw_decoder_begin(memory, RW_WORKSPACE_MIN) == RW_OK);
     CHECK(rw_decoder_patch_length(memory) == 0);

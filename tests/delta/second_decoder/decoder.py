@@ -21,7 +21,9 @@ def decode(base: bytes, patch: bytes) -> bytes:
     else:
         has_code = header.instruction_set > 0
         segments = [read_segments(coder, side) if has_code else [] for side in range(2)]
-        places = Places((segments[0], segments[1]), read_covers(coder, header.cover_count), header.memo_bits)
+        places = Places(
+            (segments[0], segments[1]), read_covers(coder, header.cover_count), header.memo_bits
+        )
     walk = Walk(header, base, coder, places)
     if header.primed:
         walk.prime()

@@ -1,0 +1,232 @@
+"""The header: any fields come back, anything else is refused."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from tests.delta.second_decoder.container import read_header
+
+from roadworthy import delta
+from roadworthy.base.clock import SeededChance
+
+U32 = (1 << 32) - 1
+HEADER_BYTES_MIN = 31
+NOISE = SeededChance("header").random.randbytes(9000)
+
+
+def number(value: int, spare_bytes: int = 0) -> bytes:
+    """Return a number as the format has it, or longer than it need be."""
+    groups: list[int] = []
+    while not groups or value:
+        groups.append(value & 127)
+        value >>= 7
+    groups += [0] * spare_bytes
+    return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
+
+
+def sealed(head: bytes) -> bytes:
+    return head + hashlib.sha256(head).digest()[:4]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a header says, and the bytes of it."""
+
+    back_end: int
+    architecture: int
+    step_bits: int
+    primed: bool
+    in_place: bool
+    bits: tuple[int, int, int]  # memo, window, index
+    base: int
+    target: int
+    payload: int
+    covers: int
+    lines: int
+    shift: int
+    hashes: tuple[bytes, bytes]
+    ram_class: int = 2
+
+    def numbers(self) -> list[int]:
+        difference = (self.target - self.base) & U32
+        folded = (difference << 1 ^ -(difference >> 31)) & U32
+        shift = [self.shift] if self.in_place else []
+        return [self.base, folded, self.payload, self.covers, self.lines, *shift]
+
+    def start(self) -> bytes:
+        is_short = len(self.hashes[0]) == 8
+        memo, window, index = self.bits
+        kind = 1 | self.back_end << 4 | self.ram_class << 6
+        code = self.architecture | self.step_bits - 12 << 4
+        flags = self.primed << 5 | self.in_place << 6 | is_short << 7
+        return (
+            b"RW"
+            + bytes([kind, code, window | flags, index])
+            + (bytes([memo]) if self.architecture else b"")
+        )
+
+    def header(self) -> bytes:
+        return sealed(self.start() + b"".join(map(number, self.numbers())) + b"".join(self.hashes))
+
+
+LENGTHS = st.one_of(st.integers(0, 300), st.integers(0, U32), st.integers(U32 - 300, U32))
+FIELDS = st.builds(
+    Fields,
+    back_end=st.integers(0, 2),
+    architecture=st.integers(0, 5),
+    step_bits=st.integers(12, 24),
+    primed=st.booleans(),
+    in_place=st.booleans(),
+    bits=st.tuples(st.integers(0, 17), st.integers(1, 20), st.integers(0, 17)),
+    base=LENGTHS,
+    target=LENGTHS,
+    payload=st.integers(0, U32 - 105),
+    covers=st.integers(0, 20_000),
+    lines=st.integers(1, 1 << 14),
+    shift=LENGTHS,
+    hashes=st.sampled_from([8, 32]).flatmap(
+        lambda size: st.tuples(*[st.binary(min_size=size, max_size=size)] * 2)
+    ),
+)
+PLAIN = Fields(
+    back_end=1,
+    architecture=0,
+    step_bits=16,
+    primed=True,
+    in_place=False,
+    bits=(0, 13, 14),
+    base=6380,
+    target=6348,
+    payload=274,
+    covers=7,
+    lines=7372,
+    shift=0,
+    hashes=(bytes(8), b"targets!"),
+)
+CODE = replace(PLAIN, architecture=1, bits=(9, 13, 14), in_place=True, shift=300)
+WHOLE = replace(CODE, hashes=(NOISE[:32], NOISE[32:64]))
+HEADERS = [each.header() for each in (PLAIN, CODE, WHOLE)]
+
+
+@given(FIELDS)
+@settings(deadline=None)
+def test_any_fields_in_range_come_back(fields: Fields) -> None:
+    assume(fields.shift <= U32 - fields.base or not fields.in_place)
+    data = fields.header()
+    header, second = delta.inspect(data + b"payload"), read_header(data + b"payload")
+    assert header.header_length_bytes == second.length == len(data) <= delta.HEADER_BYTES_MAX
+    assert header.patch_length_bytes == len(data) + fields.payload
+    assert header.base_length_bytes == second.base_length == fields.base
+    assert header.target_length_bytes == second.target_length == fields.target
+    assert (header.back_end, header.architecture) == (fields.back_end, fields.architecture)
+    assert header.step_bytes == second.step_bytes == 1 << fields.step_bits
+    assert header.cover_count == second.cover_count == fields.covers
+    assert header.in_place == second.in_place == fields.in_place
+    assert header.shift_bytes == second.shift == (fields.shift if fields.in_place else 0)
+    assert (header.base_sha256, header.target_sha256) == tuple(h.hex() for h in fields.hashes)
+    assert (second.base_hash, second.target_hash) == fields.hashes
+    assert header.hash_bytes == len(fields.hashes[0])
+
+
+@pytest.mark.parametrize("data", HEADERS)
+def test_a_header_that_is_cut_at_any_byte_is_refused_or_waited_for(data: bytes) -> None:
+    for length in range(len(data)):
+        with pytest.raises(delta.PatchError):
+            delta.inspect(data[:length])
+        machine = delta.Decoder(NOISE)
+        assert machine.feed(data[:length]) == b""
+        assert machine.patch_offset == length
+        assert machine.header is None
+        assert delta.Decoder(NOISE, machine.journal()).patch_offset == length
+
+
+@pytest.mark.parametrize("data", HEADERS)
+def test_a_header_with_any_flipped_bit_is_refused(data: bytes) -> None:
+    delta.inspect(data)
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data + bytes(delta.HEADER_BYTES_MAX))
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(delta.PatchError):
+            delta.inspect(bytes(flipped))
+
+
+@given(fields=st.sampled_from([PLAIN, CODE, WHOLE]), at=st.integers(0, 5), spare=st.integers(1, 6))
+def test_a_number_longer_than_it_need_be_is_refused(fields: Fields, at: int, spare: int) -> None:
+    numbers = [number(each) for each in fields.numbers()]
+    at %= len(numbers)
+    numbers[at] = number(fields.numbers()[at], spare)
+    head = fields.start() + b"".join(numbers) + b"".join(fields.hashes)
+    with pytest.raises(delta.PatchError):
+        delta.inspect(sealed(head) + bytes(99))
+
+
+@given(at=st.integers(0, 5), value=st.integers(1 << 32, 1 << 40))
+def test_a_number_that_takes_more_than_32_bits_is_refused(at: int, value: int) -> None:
+    numbers = [number(each) for each in CODE.numbers()]
+    numbers[at] = number(value)
+    head = CODE.start() + b"".join(numbers) + b"".join(CODE.hashes)
+    with pytest.raises(delta.PatchError):
+        delta.inspect(sealed(head) + bytes(99))
+
+
+@pytest.mark.parametrize(
+    "flawed",
+    [
+        replace(CODE, back_end=3),
+        replace(CODE, ram_class=3),
+        replace(CODE, architecture=6),
+        replace(CODE, step_bits=25),
+        replace(CODE, bits=(21, 13, 14)),
+        replace(CODE, bits=(9, 23, 14)),
+        replace(CODE, bits=(9, 13, 21)),
+        replace(CODE, bits=(9, 13, 14 | 32)),
+        replace(CODE, bits=(9, 0, 14)),
+        replace(CODE, covers=(1 << 20) + 1),
+        replace(CODE, lines=0),
+        replace(CODE, lines=(1 << 16) + 1),
+        replace(CODE, lines=0x10000001),
+        replace(CODE, payload=U32 - 104),
+        replace(CODE, shift=U32 - 6379),
+        replace(CODE, bits=(20, 13, 14)),
+    ],
+)
+def test_a_field_out_of_range_is_refused(flawed: Fields) -> None:
+    with pytest.raises(delta.PatchError):
+        delta.inspect(flawed.header())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_no_header(data: bytes) -> None:
+    with pytest.raises(delta.PatchError):
+        delta.inspect(b"RW\x51" + data)
+
+
+def test_another_version_is_told_as_such() -> None:
+    later = bytearray(HEADERS[0])
+    later[2] += 1
+    with pytest.raises(delta.PatchError, match="version"):
+        delta.inspect(bytes(later))
+
+
+def test_a_short_patch_names_short_hashes() -> None:
+    short = delta.make(NOISE, NOISE[:5000] + b"new" + NOISE[5000:])
+    long = delta.make(NOISE, NOISE[::-1])
+    for patch, size, target in (
+        (short, 8, NOISE[:5000] + b"new" + NOISE[5000:]),
+        (long, 32, NOISE[::-1]),
+    ):
+        header = patch.header
+        assert header.hash_bytes == size
+        assert header.base_sha256 == hashlib.sha256(NOISE).digest()[:size].hex()
+        assert header.makes(hashlib.sha256(target).hexdigest())
+        assert not header.makes(hashlib.sha256(target + b"x").hexdigest())
+        assert read_header(patch.data).length == header.header_length_bytes
+    assert len(short.data) < 60
+
+
+def test_the_smallest_patch_is_little_more_than_its_header() -> None:
+    patch = delta.make(b"", b"")
+    assert len(patch.data) == patch.header.header_length_bytes == HEADER_BYTES_MIN
+    assert b"".join(delta.apply(b"", patch.data)) == b""

@@ -1,6 +1,7 @@
 """Patches on the command line: made, applied, resumed after a kill, inspected, compared."""
 
 import fcntl
+import hashlib
 import json
 import os
 import resource
@@ -93,12 +94,28 @@ def test_info_shows_the_header(cli: Cli, pair: Pair) -> None:
     assert PATCH.header.target_sha256 in shown.stdout
     assert "cut short" not in shown.stderr
     assert "In place" not in shown.stdout
+    assert told["hash_bytes"] == PATCH.header.hash_bytes
     slot = delta.MakeOptions(region_bytes=1 << 20)
     pair.patch.write_bytes(delta.make(OLD, NEW, slot).data)
     assert cli.ok("delta", "info", pair.patch)["in_place"] is True
     assert "base moves up" in cli("delta", "info", pair.patch).stdout
     pair.patch.write_bytes(PATCH.data[:-1])
     assert "cut short" in cli("delta", "info", pair.patch).stderr
+
+
+def test_it_is_told_how_much_of_a_hash_a_patch_names(cli: Cli, pair: Pair) -> None:
+    whole = hashlib.sha256(NEW).hexdigest()
+    assert cli.ok("delta", "info", pair.patch)["target_sha256"] == whole
+    assert "first" not in cli("delta", "info", pair.patch).stdout
+    few = NEW[:200_000]
+    pair.new.write_bytes(few)
+    whole = hashlib.sha256(few).hexdigest()
+    assert cli.ok("delta", "make", pair.old, pair.new, "-o", pair.patch)["hash_bytes"] == 8
+    assert cli.ok("delta", "info", pair.patch)["target_sha256"] == whole[:16]
+    shown = cli("delta", "info", pair.patch).stdout
+    assert f"{whole[:16]}... (first 8 bytes" in " ".join(shown.split())
+    assert cli.ok(*pair.apply)["target_sha256"] == whole
+    assert pair.to.read_bytes() == few
 
 
 @pytest.mark.parametrize(

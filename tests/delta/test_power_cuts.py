@@ -126,6 +126,13 @@ def test_a_bootloader_in_c_refuses_a_foreign_base_and_a_cut_patch(
 ) -> None:
     base = bytes(range(256)) * 20
     patch = delta.make(base, base[::-1], OPTIONS).data
-    expected = {3: (base[:-1] + b"x", patch), 255: (base, patch[:-20]), 1: (base, b"RW" * 60)}
-    for status, (image, data) in expected.items():
+    expected = [
+        (3, base[:-1] + b"x", patch),
+        (255, base, patch[:-20]),
+        (255, base, patch[:20]),
+        (1, base, b"no" * 60),
+        (1, base, patch[:20] + bytes(100)),
+        (2, base, b"RWDC" * 60),
+    ]
+    for status, image, data in expected:
         assert boot(bootloader, files(tmp_path, image, data), NEVER)[0] == status

@@ -6,10 +6,10 @@ the same files go into a bootloader. Its format and its rules stand in `csrc/rw_
 docs/delta.md.
 """
 
-from roadworthy.delta.decoder import ReadBase
 from roadworthy.delta.errors import JournalError, PatchError, TargetMismatchError, WrongBaseError
 from roadworthy.delta.header import Architecture, BackEnd, PatchHeader, RamClass
 from roadworthy.delta.maker import MakeOptions, Patch
+from roadworthy.delta.patch_decoder import ReadBase
 from roadworthy.delta.patching import HEADER_BYTES_MAX, Decoder, apply, inspect, make
 
 __all__ = [

@@ -10,19 +10,17 @@ is as large as the workspace of the patch's RAM class, less what compresses away
 is too much to write, start again from the first patch byte and skip what is written.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, override
 
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import PatchError, error_of
 from roadworthy.delta.header import HEADER_BYTES_MAX, PatchHeader, RamClass, inspect
-from roadworthy.delta.journals import cut_short, damaged, seal, unseal
+from roadworthy.delta.journals import damaged, seal, unseal
+from roadworthy.delta.patch_decoder import PatchDecoder, Progress, ReadBase
 
-__all__ = ["Decoder", "ReadBase"]
-
-ReadBase = Callable[[int, int], bytes]
-"""Returns exactly `length` bytes of the base at `offset`: called with (offset, length)."""
+__all__ = ["PlainDecoder"]
 
 _PIECE_BYTES = 1 << 16
 _MAGIC = b"RWJ1"
@@ -31,18 +29,8 @@ _NEED_INPUT = 1
 _DONE = 3
 
 
-class Decoder:
-    """One patch on its way.
-
-    Args:
-        base: the base itself (any bytes, mapped files too) or a function that reads it; the
-            function is only asked for bytes inside the length that the patch names. With the
-            base itself, other threads run while this one decodes.
-        journal: what `journal()` gave before the power cut, or None to start.
-
-    Raises:
-        JournalError: the journal is damaged or not one of this decoder.
-    """
+class PlainDecoder(PatchDecoder):
+    """One plain patch on its way."""
 
     def __init__(self, base: Buffer | ReadBase, journal: bytes | None = None) -> None:
         self._base = base
@@ -53,47 +41,17 @@ class Decoder:
         if journal is not None:
             self._resume(_open(journal))
 
-    @property
-    def header(self) -> PatchHeader | None:
-        """Header of the patch, None until all of it was fed."""
-        return self._header
+    @override
+    def progress(self) -> Progress:
+        """Ask the codec, once the header is whole."""
+        if self._codec is None:
+            return Progress(self._header, len(self._head))
+        patch_offset, target_offset, steps, _ = self._codec.progress()
+        return Progress(self._header, patch_offset, target_offset, steps, self._done)
 
-    @property
-    def patch_offset(self) -> int:
-        """Patch bytes taken; after a resume feed from here on."""
-        return self._codec.progress()[0] if self._codec else len(self._head)
-
-    @property
-    def target_offset(self) -> int:
-        """Target bytes that came out; after a resume write from here on."""
-        return self._codec.progress()[1] if self._codec else 0
-
-    @property
-    def steps(self) -> int:
-        """Steps whose hash was compared: a change is a good moment to journal."""
-        return self._codec.progress()[2] if self._codec else 0
-
-    @property
-    def done(self) -> bool:
-        """Whether the target is whole and its SHA-256 was compared."""
-        return self._done
-
-    def feed(self, patch_chunk: Buffer) -> bytes:
-        """Take the next patch bytes and return the target bytes they make.
-
-        Raises:
-            PatchError: the patch is malformed or goes on after its end.
-            WrongBaseError: the base is not the one that the patch names.
-            TargetMismatchError: what came out is not the target.
-            StoreError: the base gave another number of bytes than asked for.
-        """
-        return b"".join(self.stream(patch_chunk))
-
+    @override
     def stream(self, patch_chunk: Buffer) -> Iterator[bytes]:
-        """Like `feed`, in pieces of at most 64 KiB that end where a step ends.
-
-        A journal may be taken between pieces; `patch_offset` then counts only what was taken.
-        """
+        """Decode in pieces that end where a step ends."""
         left = memoryview(patch_chunk).cast("B")
         if self._codec is None:
             left = self._take_head(left)
@@ -110,17 +68,9 @@ class Decoder:
         if left:
             raise PatchError("goes on after its end", value="patch", todo="fetch it again")
 
-    def finish(self) -> None:
-        """Confirm that the target is whole.
-
-        Raises:
-            PatchError: the patch was cut short.
-        """
-        if not self._done:
-            raise cut_short(self.patch_offset)
-
+    @override
     def journal(self) -> bytes:
-        """Return the whole state, from which another Decoder goes on."""
+        """Return the header so far, or all of the codec's state."""
         body = b"\x00" + self._head if self._codec is None else b"\x01" + self._codec.journal()
         return seal(_MAGIC, body)
 

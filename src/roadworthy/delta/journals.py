@@ -3,9 +3,9 @@
 import hashlib
 import zlib
 
-from roadworthy.delta.errors import JournalError, PatchError
+from roadworthy.delta.errors import JournalError
 
-__all__ = ["cut_short", "damaged", "seal", "unseal"]
+__all__ = ["damaged", "seal", "unseal"]
 
 _MAGIC_BYTES = 4
 _CHECK = slice(4, 20)
@@ -40,15 +40,6 @@ def unseal(magic: bytes, journal: bytes, body_bytes_max: int) -> bytes:
 def damaged() -> JournalError:
     """Return the error for a journal that can't be used."""
     return JournalError("is damaged", value="journal", todo="start the patch again")
-
-
-def cut_short(patch_offset: int) -> PatchError:
-    """Return the error for a patch that ended before its target was whole."""
-    return PatchError(
-        f"ends after {patch_offset} bytes, before the target is whole",
-        value="patch",
-        todo="feed the rest of it",
-    )
 
 
 def _check(packed: bytes) -> bytes:

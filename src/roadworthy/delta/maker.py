@@ -76,23 +76,11 @@ class Patch:
 
 
 def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Patch:
-    """Return the patch that turns `base` into `target`.
+    """Return the plain patch; arguments and errors are those of `roadworthy.delta.make`.
 
     Up to 64 MiB the work takes about ten times the base in memory; above, what is equal is left
     out first and the rest is matched in parts, within 400 MB beside the images. Images that are
     read-only mapped files are let go of as the work goes on, so they hardly count.
-
-    The same arguments always give the same patch. A patch is never more than its header and
-    1/500 longer than the target. The interpreter is free for other threads meanwhile.
-
-    Args:
-        base: the image that the receiving side has; any bytes, mapped files too.
-        target: the image that it shall have.
-        options: how to make the patch; None takes the defaults.
-
-    Raises:
-        PatchError: an image is longer than 1.75 GiB or than the region.
-        StoreError: there is not enough memory.
     """
     chosen = options or MakeOptions()
     told = chosen.progress

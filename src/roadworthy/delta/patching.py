@@ -8,9 +8,9 @@ journals.
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, override
 
-from roadworthy.delta import decoder, header, maker
+from roadworthy.delta import header, maker
 from roadworthy.delta.containers import (
     JOURNAL_MAGIC,
     MAGIC,
@@ -19,9 +19,10 @@ from roadworthy.delta.containers import (
     inspect_packed,
     make_packed,
 )
-from roadworthy.delta.decoder import ReadBase
+from roadworthy.delta.decoder import PlainDecoder
 from roadworthy.delta.header import PatchHeader
 from roadworthy.delta.maker import MakeOptions, Patch
+from roadworthy.delta.patch_decoder import PatchDecoder, Progress, ReadBase
 
 __all__ = ["HEADER_BYTES_MAX", "Decoder", "apply", "inspect", "make"]
 
@@ -66,8 +67,8 @@ def inspect(data: Buffer) -> PatchHeader:
     return inspect_packed(data).summary if packed else header.inspect(data)
 
 
-class Decoder:
-    """One patch on its way, plain or packed.
+class Decoder(PatchDecoder):
+    """One patch on its way, plain or packed: its first bytes, or the journal's, tell which.
 
     Args:
         base: the base itself (any bytes, mapped files too) or a function that reads it; the
@@ -82,7 +83,7 @@ class Decoder:
     def __init__(self, base: Buffer | ReadBase, journal: bytes | None = None) -> None:
         self._base = base
         self._first = b""
-        self._machine: decoder.Decoder | PackedDecoder | None = None
+        self._machine: PatchDecoder | None = None
         if journal is None:
             return
         if journal[:4] == _UNDECIDED and len(journal) < len(_UNDECIDED) + len(MAGIC):
@@ -90,52 +91,16 @@ class Decoder:
         elif journal[:4] == JOURNAL_MAGIC:
             self._machine = PackedDecoder(base, journal)
         else:
-            self._machine = decoder.Decoder(base, journal)
+            self._machine = PlainDecoder(base, journal)
 
-    @property
-    def header(self) -> PatchHeader | None:
-        """Header of the patch, None until all of it was fed."""
-        if isinstance(self._machine, PackedDecoder):
-            return self._machine.header.summary if self._machine.header else None
-        return self._machine.header if self._machine else None
+    @override
+    def progress(self) -> Progress:
+        """Ask the decoder of this kind of patch, once it is known."""
+        return self._machine.progress() if self._machine else Progress(None, len(self._first))
 
-    @property
-    def patch_offset(self) -> int:
-        """Patch bytes taken; after a resume feed from here on."""
-        return self._machine.patch_offset if self._machine else len(self._first)
-
-    @property
-    def target_offset(self) -> int:
-        """Target bytes that came out; after a resume write from here on."""
-        return self._machine.target_offset if self._machine else 0
-
-    @property
-    def steps(self) -> int:
-        """Steps whose hash was compared: a change is a good moment to journal."""
-        return self._machine.steps if self._machine else 0
-
-    @property
-    def done(self) -> bool:
-        """Whether the target is whole and its SHA-256 was compared."""
-        return self._machine is not None and self._machine.done
-
-    def feed(self, patch_chunk: Buffer) -> bytes:
-        """Take the next patch bytes and return the target bytes they make.
-
-        Raises:
-            PatchError: the patch is malformed, goes on after its end, or needs a library that
-                is not here.
-            WrongBaseError: the base is not the one that the patch names.
-            TargetMismatchError: what came out is not the target.
-            StoreError: the base gave another number of bytes than asked for.
-        """
-        return b"".join(self.stream(patch_chunk))
-
+    @override
     def stream(self, patch_chunk: Buffer) -> Iterator[bytes]:
-        """Like `feed`, in pieces of at most 64 KiB that end where a step ends.
-
-        A journal may be taken between pieces; `patch_offset` then counts only what was taken.
-        """
+        """Find out the kind of patch, then have it decoded."""
         chunk = memoryview(patch_chunk).cast("B")
         if self._machine is None:
             wanted = len(MAGIC) - len(self._first)
@@ -144,20 +109,13 @@ class Decoder:
             if len(self._first) < len(MAGIC):
                 return
             packed = self._first == MAGIC
-            self._machine = PackedDecoder(self._base) if packed else decoder.Decoder(self._base)
+            self._machine = PackedDecoder(self._base) if packed else PlainDecoder(self._base)
             yield from self._machine.stream(self._first)
         yield from self._machine.stream(chunk)
 
-    def finish(self) -> None:
-        """Confirm that the target is whole.
-
-        Raises:
-            PatchError: the patch was cut short.
-        """
-        (self._machine or decoder.Decoder(self._base)).finish()
-
+    @override
     def journal(self) -> bytes:
-        """Return the whole state, from which another Decoder goes on."""
+        """Return the journal of the decoder of this kind of patch, or the few bytes before it."""
         return self._machine.journal() if self._machine else _UNDECIDED + self._first
 
 

@@ -9,7 +9,7 @@ repacker has in hand: at most the content of one stream and what it was packed t
 import hashlib
 from collections.abc import Iterator
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, override
 
 from roadworthy.delta.containers.header import (
     PACKED_HEADER_SIZE_BYTES,
@@ -20,9 +20,10 @@ from roadworthy.delta.containers.recipe import Kind, Recipe, ZstdStyle, parse
 from roadworthy.delta.containers.repacker import Repacker
 from roadworthy.delta.containers.virtual_base import VirtualBase
 from roadworthy.delta.containers.zstd import check_version, library_version
-from roadworthy.delta.decoder import Decoder, ReadBase
+from roadworthy.delta.decoder import PlainDecoder
 from roadworthy.delta.errors import PatchError, error_of
-from roadworthy.delta.journals import cut_short, damaged, seal, unseal
+from roadworthy.delta.journals import damaged, seal, unseal
+from roadworthy.delta.patch_decoder import PatchDecoder, Progress, ReadBase
 
 __all__ = ["JOURNAL_MAGIC", "PackedDecoder"]
 
@@ -35,16 +36,8 @@ _WRONG_BASE, _CALLBACK = -3, -5
 _RECIPE_PARTS, _IMAGE_PARTS = 3, 4
 
 
-class PackedDecoder:
-    """One packed patch on its way; same use as `Decoder`.
-
-    Args:
-        base: the base itself or a function that reads it.
-        journal: what `journal()` gave before the power cut, or None to start.
-
-    Raises:
-        JournalError: the journal is damaged or not one of this decoder.
-    """
+class PackedDecoder(PatchDecoder):
+    """One packed patch on its way."""
 
     def __init__(self, base: Buffer | ReadBase, journal: bytes | None = None) -> None:
         self._base_bytes = None if callable(base) else memoryview(base).nbytes
@@ -52,58 +45,32 @@ class PackedDecoder:
         self._head = b""
         self._header: PackedHeader | None = None
         self._recipe = bytearray()
-        self._recipe_decoder = Decoder(b"")
-        self._image: Decoder | None = None
+        self._recipe_decoder = PlainDecoder(b"")
+        self._image: PlainDecoder | None = None
         self._repacker: Repacker | None = None
         if journal is not None:
             self._resume(_open(journal))
 
-    @property
-    def header(self) -> PackedHeader | None:
-        """Header of the patch, None until all of it was fed."""
-        return self._header
-
-    @property
-    def patch_offset(self) -> int:
-        """Patch bytes taken; after a resume feed from here on."""
-        if self._image is None or self._header is None:
-            return len(self._head) + self._recipe_decoder.patch_offset
+    @override
+    def progress(self) -> Progress:
+        """Add up what the two patches inside tell; a step is one of the image patch."""
+        taken = len(self._head) + self._recipe_decoder.patch_offset
+        if self._header is None:
+            return Progress(patch_offset=taken)
+        if self._image is None or self._repacker is None:
+            return Progress(self._header.summary, taken)
         before = PACKED_HEADER_SIZE_BYTES + self._header.recipe_length_bytes
-        return before + self._image.patch_offset
+        return Progress(
+            self._header.summary,
+            before + self._image.patch_offset,
+            self._repacker.written,
+            self._image.steps,
+            self._image.done and self._repacker.done,
+        )
 
-    @property
-    def target_offset(self) -> int:
-        """Target bytes that came out; after a resume write from here on."""
-        return self._repacker.written if self._repacker else 0
-
-    @property
-    def steps(self) -> int:
-        """Steps of the image patch whose hash was compared."""
-        return self._image.steps if self._image else 0
-
-    @property
-    def done(self) -> bool:
-        """Whether the target is whole and its SHA-256 was compared."""
-        whole = self._image is not None and self._image.done
-        return whole and self._repacker is not None and self._repacker.done
-
-    def feed(self, patch_chunk: Buffer) -> bytes:
-        """Take the next patch bytes and return the target bytes they make.
-
-        Raises:
-            PatchError: the patch is malformed, goes on after its end, or needs a library or
-                version that is not here.
-            WrongBaseError: the base is not the one that the patch names.
-            TargetMismatchError: what came out is not the target.
-            StoreError: the base gave another number of bytes than asked for.
-        """
-        return b"".join(self.stream(patch_chunk))
-
+    @override
     def stream(self, patch_chunk: Buffer) -> Iterator[bytes]:
-        """Like `feed`, in pieces of at most 64 KiB.
-
-        A journal may be taken between pieces; `patch_offset` then counts only what was taken.
-        """
+        """Decode in pieces of at most 64 KiB, which end where a stream or part does."""
         left = self._take_recipe(self._take_head(memoryview(patch_chunk).cast("B")))
         if self._image is None or self._repacker is None:
             return
@@ -117,17 +84,9 @@ class PackedDecoder:
                 "its image ends before the target is whole", value="patch", todo="fetch it again"
             )
 
-    def finish(self) -> None:
-        """Confirm that the target is whole.
-
-        Raises:
-            PatchError: the patch was cut short.
-        """
-        if not self.done:
-            raise cut_short(self.patch_offset)
-
+    @override
     def journal(self) -> bytes:
-        """Return the whole state, from which another PackedDecoder goes on."""
+        """Return the header, the recipe, the journal of the patch in hand and the repacker's."""
         parts = [self._head]
         if self._image is not None and self._repacker is not None:
             parts += [bytes(self._recipe), self._image.journal(), self._repacker.state()]
@@ -172,7 +131,7 @@ class PackedDecoder:
     def _begin(self, header: PackedHeader) -> None:
         recipe = self._parsed(header)
         self._check_base(header)
-        self._image = Decoder(VirtualBase(recipe, self._read_base).read)
+        self._image = PlainDecoder(VirtualBase(recipe, self._read_base).read)
         self._repacker = Repacker(recipe, self._read_base, _target(header))
 
     def _parsed(self, header: PackedHeader) -> Recipe:
@@ -219,10 +178,10 @@ class PackedDecoder:
         self._check_length(self._header)
         self._recipe = bytearray(parts[1])
         if len(parts) == _RECIPE_PARTS:
-            self._recipe_decoder = Decoder(b"", parts[2])
+            self._recipe_decoder = PlainDecoder(b"", parts[2])
             return
         recipe = self._parsed(self._header)
-        self._image = Decoder(VirtualBase(recipe, self._read_base).read, parts[2])
+        self._image = PlainDecoder(VirtualBase(recipe, self._read_base).read, parts[2])
         self._repacker = Repacker(recipe, self._read_base, _target(self._header), parts[3])
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from roadworthy.delta import _deflate
 from roadworthy.delta.containers.recipe import DeflateStyle, Kind, Recipe, TargetPart
 from roadworthy.delta.containers.repacking import packed_block
-from roadworthy.delta.decoder import ReadBase
 from roadworthy.delta.errors import JournalError, PatchError, error_of
+from roadworthy.delta.patch_decoder import ReadBase
 
 __all__ = ["Repacker"]
 

@@ -13,8 +13,8 @@ from roadworthy.delta import _deflate
 from roadworthy.delta.containers.pieces import Piece
 from roadworthy.delta.containers.recipe import SEGMENT_BYTES_MAX, BasePart, Kind, Recipe
 from roadworthy.delta.containers.repacking import block_content
-from roadworthy.delta.decoder import ReadBase
 from roadworthy.delta.errors import PatchError
+from roadworthy.delta.patch_decoder import ReadBase
 
 __all__ = ["VirtualBase"]
 

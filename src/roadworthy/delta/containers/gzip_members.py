@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from roadworthy.delta import _deflate
 from roadworthy.delta.containers.pieces import Piece
 from roadworthy.delta.containers.recipe import SEGMENT_BYTES_MAX, Kind
+from roadworthy.delta.containers.window import slide
 from roadworthy.delta.mapped import find
 
 __all__ = ["find_members", "stream_end"]
@@ -17,7 +18,7 @@ _HEAD_BYTES = 10
 _CHECKSUM, _EXTRA, _NAME, _COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
 _STREAM_BYTES_MIN = 64
 _STEP_BYTES = 1 << 20
-_WINDOW_BYTES = 1 << 15
+_NAME_BYTES_MAX = 1 << 15
 
 
 def find_members(data: bytes, start: int, end: int) -> Iterator[Piece]:
@@ -42,7 +43,7 @@ def _head_end(data: bytes, at: int, end: int) -> int:
         at += 2 + int.from_bytes(data[at : at + 2], "little")
     for field in (_NAME, _COMMENT):
         if flags & field:
-            at = data.find(b"\0", at, min(end, at + _WINDOW_BYTES)) + 1
+            at = data.find(b"\0", at, min(end, at + _NAME_BYTES_MAX)) + 1
             if not at:
                 return 0
     return at + (2 if flags & _CHECKSUM else 0)
@@ -58,5 +59,5 @@ def stream_end(data: bytes, offset: int, end: int) -> int:
             )
         except _deflate.DeflateError:
             return 0
-        window = (window + content[-_WINDOW_BYTES:])[-_WINDOW_BYTES:]
+        window = slide(window, content)
     return bit + 7 >> 3

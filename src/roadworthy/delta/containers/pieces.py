@@ -6,6 +6,8 @@ from roadworthy.delta.containers.recipe import Kind
 
 __all__ = ["Piece"]
 
+_METADATA_HEAD_BYTES = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -14,6 +16,11 @@ class Piece:
     offset: int
     length: int
     kind: Kind
+
+    @property
+    def body(self) -> int:
+        """Offset of the stream itself."""
+        return self.offset + (_METADATA_HEAD_BYTES if self.kind.is_metadata else 0)
 
     @property
     def end(self) -> int:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from roadworthy.delta import _deflate
 from roadworthy.delta.containers.recipe import DeflateStyle, Kind, Recipe, TargetPart
 from roadworthy.delta.containers.repacking import packed_block
+from roadworthy.delta.containers.window import WINDOW_BYTES, slide
 from roadworthy.delta.errors import JournalError, PatchError, error_of
 from roadworthy.delta.patch_decoder import ReadBase
 
 __all__ = ["Repacker"]
 
-_WINDOW_BYTES = 1 << 15
 _STATE = struct.Struct("<IQQBBIII")
 _TARGET_MISMATCH = -4
 _BYTE_BITS = 8
@@ -159,8 +159,7 @@ class Repacker:
             raise PatchError(
                 "its corrections don't fit the content", value="patch", todo="fetch it again"
             ) from None
-        window = (state.window + content[-_WINDOW_BYTES:])[-_WINDOW_BYTES:]
-        state.window = b"" if part.last else window
+        state.window = b"" if part.last else slide(state.window, content)
         return made
 
     def state(self) -> bytes:
@@ -191,7 +190,7 @@ def _open(state: bytes, parts: int) -> _State:
     part, done, written, hold, held, window, waiting, ready = _STATE.unpack_from(state)
     at = _STATE.size + _SHA256_BYTES
     fits = len(state) == at + window + waiting + ready
-    if not fits or part > parts or window > _WINDOW_BYTES or hold >> held or held >= _BYTE_BITS:
+    if not fits or part > parts or window > WINDOW_BYTES or hold >> held or held >= _BYTE_BITS:
         raise wrong
     return _State(
         part,

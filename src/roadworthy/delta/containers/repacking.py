@@ -21,15 +21,14 @@ from roadworthy.delta.containers.recipe import (
     ZstdStyle,
 )
 from roadworthy.delta.containers.styles import GZIP_RULES, ZLIB_RULES, best_rule
+from roadworthy.delta.containers.window import slide
 from roadworthy.delta.containers.zstd import library_version, pack_frame, unpack_frame
 
 __all__ = ["Repacking", "block_content", "packed_block", "segments"]
 
-_WINDOW_BYTES = 1 << 15
 _SEGMENT_BYTES = 1 << 18
 _CORRECTIONS_SHARE = 4
 _STYLES_MAX = 60
-_METADATA_HEAD = 2
 _WHOLE = True
 _ZLIB_HEAD, _ZLIB_TAIL = 2, 4
 _FEW_CORRECTIONS_BYTES = 8
@@ -61,13 +60,12 @@ def segments(data: bytes, piece: Piece) -> Iterator[Segment]:
     while not last:
         content, end, last = _deflate.unpack(view, bit, window, _SEGMENT_BYTES, SEGMENT_BYTES_MAX)
         yield Segment(bit, end, window, content, last)
-        window, bit = (window + content[-_WINDOW_BYTES:])[-_WINDOW_BYTES:], end
+        window, bit = slide(window, content), end
 
 
 def block_content(data: bytes, piece: Piece) -> bytes | None:
     """Return the content of a squashfs block, None where it is no whole stream."""
-    head = _METADATA_HEAD if piece.kind.is_metadata else 0
-    body = data[piece.offset + head : piece.end]
+    body = data[piece.body : piece.end]
     if piece.kind.is_zstd:
         return unpack_frame(body, BLOCK_BYTES_MAX)
     machine = zlib.decompressobj()
@@ -128,8 +126,7 @@ class Repacking:
         return self.styles.index(style)
 
     def _block_style(self, data: bytes, piece: Piece, content: bytes) -> TargetPart | None:
-        begin = piece.offset + (_METADATA_HEAD if piece.kind.is_metadata else 0)
-        stream = data[begin + _ZLIB_HEAD : piece.end - _ZLIB_TAIL]
+        stream = data[piece.body + _ZLIB_HEAD : piece.end - _ZLIB_TAIL]
         try:
             _, end, _ = _deflate.unpack(stream, 0, b"", BLOCK_BYTES_MAX, BLOCK_BYTES_MAX)
             whole = Segment(0, end, b"", content, last=True)
@@ -139,7 +136,7 @@ class Repacking:
                 best = _describe(stream, whole, self._rule)
         except _deflate.DeflateError:
             return None
-        head = int.from_bytes(data[begin : begin + _ZLIB_HEAD], "big")
+        head = int.from_bytes(data[piece.body : piece.body + _ZLIB_HEAD], "big")
         style = self._style(DeflateStyle(self._rule, head))
         if style is None or len(best) > len(stream) // _CORRECTIONS_SHARE:
             return None
@@ -148,7 +145,7 @@ class Repacking:
     def _frame_style(self, data: bytes, piece: Piece, content: bytes) -> TargetPart | None:
         if not self.zstd:
             return None
-        body = data[piece.offset + (_METADATA_HEAD if piece.kind.is_metadata else 0) : piece.end]
+        body = data[piece.body : piece.end]
         levels = (self._level,) if self.styles else _ZSTD_LEVELS
         for level in levels:
             if pack_frame(content, level) == body:

@@ -13,6 +13,7 @@ from roadworthy.delta import _deflate
 from roadworthy.delta.containers.pieces import Piece
 from roadworthy.delta.containers.recipe import SEGMENT_BYTES_MAX, BasePart, Kind, Recipe
 from roadworthy.delta.containers.repacking import block_content
+from roadworthy.delta.containers.window import slide
 from roadworthy.delta.errors import PatchError
 from roadworthy.delta.patch_decoder import ReadBase
 
@@ -22,7 +23,6 @@ _KEPT_BYTES_MAX = 8 << 20
 _MARKS_MAX = 128
 _SPAN_BYTES_MIN = 1 << 18
 _SLACK_BYTES = 1 << 16
-_WINDOW_BYTES = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class VirtualBase:
         if end > stream.part.content or (final and end != stream.part.content):
             raise _unlike()
         if number + 1 == len(stream.marks) and not final:
-            window = (mark.window + content[-_WINDOW_BYTES:])[-_WINDOW_BYTES:]
+            window = slide(mark.window, content)
             stream.marks.append(_Mark(end, begin * 8 + bit, window))
         return content
 

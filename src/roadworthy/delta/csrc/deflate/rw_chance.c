@@ -14,13 +14,6 @@ void rw_chance_set(rw_chance *chances, size_t count, uint32_t zero)
         chances[i].quick = chances[i].slow = (uint16_t)zero;
 }
 
-void rw_count_set(rw_count *count)
-{
-    rw_chance_set(count->length, 32, 32768);
-    rw_chance_set(count->first, 32, 32768);
-    rw_chance_set(count->second, 64, 32768);
-}
-
 void rw_coin_write(rw_coin *coin)
 {
     rw_coin empty = {0};

@@ -26,7 +26,6 @@ typedef struct {
 } rw_count;
 
 void rw_chance_set(rw_chance *chances, size_t count, uint32_t zero);
-void rw_count_set(rw_count *count);
 void rw_coin_write(rw_coin *coin);
 void rw_coin_read(rw_coin *coin, const uint8_t *in, size_t length);
 /* Ends writing and cuts the zeros. */

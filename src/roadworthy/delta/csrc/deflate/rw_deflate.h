@@ -67,13 +67,15 @@ typedef struct {
 } rw_deflate_lengths;
 
 int rw_deflate_push(rw_deflate_block *block, uint32_t token);
-/* Code lengths that a head stands for; MALFORMED when it holds other than so many. */
+/* Code lengths that a head stands for; MALFORMED when they are more than it counts. Its symbols
+ * must make at least so many. */
 int rw_deflate_expand(const rw_deflate_head *head, rw_deflate_lengths *lengths);
 void rw_deflate_fixed(rw_deflate_lengths *lengths);
 /* Codes for lengths, bits reversed so that they can be sent lowest bit first. */
 void rw_deflate_codes(const uint8_t *lengths, uint32_t count, uint16_t *codes);
 
 extern const uint8_t rw_deflate_order[19];
+extern const uint8_t rw_deflate_repeat_bits[3]; /* extra bits of the symbols 16, 17 and 18 */
 uint32_t rw_length_symbol(uint32_t length); /* 257..285 */
 uint32_t rw_length_base(uint32_t symbol);
 uint32_t rw_length_extra(uint32_t symbol);
@@ -138,7 +140,8 @@ rw_deflate_match rw_predict(rw_predictor *p, uint32_t at);
 /* Tells which token was taken instead of or as predicted. */
 void rw_predictor_take(rw_predictor *p, uint32_t at, uint32_t token, int predicted);
 void rw_predictor_skip(rw_predictor *p, uint32_t to);
-/* The `index`-th nearest place that matches at least `length` bytes, as a distance; 0 for none. */
+/* The `index`-th nearest place that matches at least `length` bytes, as a distance; 0 for none.
+ * Content goes on for at least `length` bytes, three or more. */
 uint32_t rw_predictor_nth(const rw_predictor *p, uint32_t at, uint32_t length, uint32_t index);
 /* How many nearer places match as well; RW_CHAIN_MAX when the distance is not found. */
 uint32_t rw_predictor_index(const rw_predictor *p, uint32_t at, uint32_t length,

@@ -151,8 +151,6 @@ uint32_t rw_predictor_nth(const rw_predictor *p, uint32_t at, uint32_t length, u
 {
     uint32_t place, links;
 
-    if (at + RW_MATCH_MIN > p->end)
-        return 0;
     place = p->previous[at & RING];
     for (links = 0; links < RW_CHAIN_MAX && place != 0 && at - place <= RW_WINDOW; links++) {
         if (rw_common(p->data + place, p->data + at, length) == length && index-- == 0)

@@ -162,7 +162,6 @@ static int read_stored(rw_deflate_reader *r, rw_deflate_block *block)
 
 static int read_head(rw_deflate_reader *r, rw_deflate_head *head)
 {
-    static const uint8_t extra_bits[3] = {2, 3, 7};
     lookup table;
     uint32_t i, at = 0, symbol;
 
@@ -174,13 +173,13 @@ static int read_head(rw_deflate_reader *r, rw_deflate_head *head)
         head->order[rw_deflate_order[i]] = (uint8_t)take(r, 3);
     if (build(&table, head->order, 19) != RW_DEFLATE_OK)
         return RW_DEFLATE_MALFORMED;
-    while (at < (uint32_t)head->literals + head->distances && head->count < 320) {
+    while (at < (uint32_t)head->literals + head->distances) {
         symbol = symbol_of(r, &table);
         if (symbol > 18 || overrun(r))
             return RW_DEFLATE_MALFORMED;
         head->symbol[head->count] = (uint8_t)symbol;
         if (symbol > 15)
-            head->extra[head->count] = (uint8_t)take(r, extra_bits[symbol - 16]);
+            head->extra[head->count] = (uint8_t)take(r, rw_deflate_repeat_bits[symbol - 16]);
         at += symbol < 16 ? 1 : head->extra[head->count] + (symbol == 18 ? 11u : 3u);
         head->count++;
     }

@@ -5,6 +5,7 @@
 
 const uint8_t rw_deflate_order[19] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
                                       11, 4,  12, 3, 13, 2, 14, 1, 15};
+const uint8_t rw_deflate_repeat_bits[3] = {2, 3, 7};
 
 uint32_t rw_length_extra(uint32_t symbol)
 {
@@ -113,8 +114,6 @@ int rw_deflate_expand(const rw_deflate_head *head, rw_deflate_lengths *lengths)
             return RW_DEFLATE_MALFORMED;
         at += times;
     }
-    if (at != most)
-        return RW_DEFLATE_MALFORMED;
     memset(lengths, 0, sizeof *lengths);
     memcpy(lengths->literal, all, head->literals);
     memcpy(lengths->distance, all + head->literals, head->distances);

@@ -163,7 +163,6 @@ static void send_lengths(rw_deflate_head *head, const uint8_t *lengths, uint32_t
 
 static uint32_t order_bits(rw_deflate_head *head)
 {
-    static const uint8_t extra_bits[3] = {2, 3, 7};
     uint16_t counts[19] = {0};
     uint32_t i, bits = 0;
 
@@ -174,7 +173,7 @@ static uint32_t order_bits(rw_deflate_head *head)
     while (head->orders > 4 && head->order[rw_deflate_order[head->orders - 1]] == 0)
         head->orders--;
     for (i = 0; i < 19; i++)
-        bits += counts[i] * (head->order[i] + (i > 15 ? extra_bits[i - 16] : 0u));
+        bits += counts[i] * (head->order[i] + (i > 15 ? rw_deflate_repeat_bits[i - 16] : 0u));
     return bits + 14 + 3u * head->orders;
 }
 

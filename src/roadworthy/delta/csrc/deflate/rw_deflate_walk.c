@@ -188,27 +188,23 @@ static int code_tokens(walk *w)
 /* A head that zlib would not choose: all of it is said, lengths beside those of zlib's choice. */
 static int code_head(walk *w, const rw_deflate_head *guess)
 {
-    static const uint8_t extra_bits[3] = {2, 3, 7};
     rw_deflate_head *head = &w->block.head;
     rw_deflate_lengths near;
     rw_coin *coin = &w->coin;
     models *m = &w->model;
     uint32_t i, at = 0, expected, symbol, all;
 
-    if (rw_deflate_expand(guess, &near) != RW_DEFLATE_OK)
-        return RW_DEFLATE_MALFORMED;
+    rw_deflate_expand(guess, &near); /* zlib's choice is always well-formed */
     head->literals = (uint16_t)(rw_coin_tree(coin, m->counts[0], 5, head->literals - 257u) + 257);
     head->distances = (uint16_t)(rw_coin_tree(coin, m->counts[1], 5, head->distances - 1u) + 1);
     head->orders = (uint16_t)(rw_coin_tree(coin, m->orders, 4, head->orders - 4u) + 4);
-    if (head->orders > 19)
-        return RW_DEFLATE_MALFORMED;
     for (i = 0; i < head->orders; i++) {
         symbol = rw_deflate_order[i];
         head->order[symbol] =
             (uint8_t)rw_coin_tree(coin, m->order[symbol], 3, head->order[symbol]);
     }
     all = (uint32_t)head->literals + head->distances;
-    for (i = 0; at < all && i < 320; i++) {
+    for (i = 0; at < all; i++) {
         expected = at < head->literals ? near.literal[at] : near.distance[at - head->literals];
         symbol = rw_coin_tree(coin, m->symbol[expected], 5, head->symbol[i]);
         if (symbol > 18)
@@ -216,7 +212,8 @@ static int code_head(walk *w, const rw_deflate_head *guess)
         head->symbol[i] = (uint8_t)symbol;
         if (symbol > 15)
             head->extra[i] = (uint8_t)rw_coin_tree(coin, m->repeat[symbol - 16],
-                                                   extra_bits[symbol - 16], head->extra[i]);
+                                                   rw_deflate_repeat_bits[symbol - 16],
+                                                   head->extra[i]);
         at += symbol < 16 ? 1 : head->extra[i] + (symbol == 18 ? 11u : 3u);
     }
     head->count = (uint16_t)i;

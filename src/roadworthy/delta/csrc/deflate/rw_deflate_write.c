@@ -57,7 +57,6 @@ static void write_stored(rw_deflate_writer *w, uint32_t length, const uint8_t *c
 
 static void write_head(rw_deflate_writer *w, const rw_deflate_head *head)
 {
-    static const uint8_t extra_bits[3] = {2, 3, 7};
     uint16_t codes[19];
     uint32_t i, symbol;
 
@@ -73,7 +72,7 @@ static void write_head(rw_deflate_writer *w, const rw_deflate_head *head)
             w->status = RW_DEFLATE_MALFORMED;
         rw_deflate_put(w, codes[symbol], head->order[symbol]);
         if (symbol > 15)
-            rw_deflate_put(w, head->extra[i], extra_bits[symbol - 16]);
+            rw_deflate_put(w, head->extra[i], rw_deflate_repeat_bits[symbol - 16]);
     }
 }
 

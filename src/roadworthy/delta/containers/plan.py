@@ -6,6 +6,7 @@ too, since the new content is most like theirs. All else stays as it is.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from roadworthy.delta import _deflate
@@ -19,11 +20,16 @@ from roadworthy.delta.containers.recipe import (
     TargetPart,
 )
 from roadworthy.delta.containers.repacking import Repacking, block_content, segments
+from roadworthy.delta.mapped import forget
 
 __all__ = ["Plan", "plan"]
 
 _LARGE_BYTES = 64 << 20
 _LARGE_SHARE = 256
+_FORGET_BYTES = 1 << 24
+
+Key = tuple[Kind, bytes]
+"""Kind and hash of a piece: equal pieces have equal ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,8 @@ class Plan:
     """
 
     recipe: Recipe
-    virtual_base: bytes
-    virtual_target: bytes
+    virtual_base: bytearray
+    virtual_target: bytearray
     block_bytes: int
 
 
@@ -45,7 +51,7 @@ class _Target:
     """The target's parts and its virtual image, as they grow."""
 
     parts: list[TargetPart] = field(default_factory=list)
-    content: list[bytes] = field(default_factory=list)
+    content: bytearray = field(default_factory=bytearray)
     repacked: int = 0
     block_bytes: int = 0
 
@@ -56,7 +62,7 @@ class _Target:
         else:
             self.parts.append(TargetPart(Kind.COPY, length, offset))
 
-    def raw(self, data: bytes) -> None:
+    def raw(self, data: memoryview) -> None:
         if not data:
             return
         before = self.parts[-1] if self.parts else None
@@ -64,32 +70,61 @@ class _Target:
             self.parts[-1] = TargetPart(Kind.RAW, before.length + len(data))
         else:
             self.parts.append(TargetPart(Kind.RAW, len(data)))
-        self.content.append(data)
+        self.content += data
+
+
+@dataclass
+class _Base:
+    """The base's parts and its virtual image, as they grow."""
+
+    parts: list[BasePart] = field(default_factory=list)
+    content: bytearray = field(default_factory=bytearray)
+
+    def add(self, kind: Kind, length: int, content: bytes | memoryview) -> None:
+        before = self.parts[-1] if self.parts else None
+        if before and before.kind is kind and not kind.is_packed:
+            joined = BasePart(kind, before.length + length, before.content + len(content))
+            self.parts[-1] = joined
+        elif length:
+            self.parts.append(BasePart(kind, length, len(content)))
+        self.content += content
+
+    def raw(self, data: memoryview) -> None:
+        self.add(Kind.RAW, len(data), data)
 
 
 def plan(base: bytes, target: bytes, *, zstd: bool) -> Plan | None:
     """Return what to unpack, or None where nothing is worth it.
 
-    zstd: whether the receiving side has the Zstandard library of this side's version.
+    Images that are mapped files are let go of meanwhile.
+
+    Args:
+        base: the old image.
+        target: the new image.
+        zstd: whether the receiving side has the Zstandard library of this side's version.
     """
     target_pieces = find_pieces(target)
     if not target_pieces:
         return None
     base_pieces = find_pieces(base)
-    places = {_key(base, piece): piece for piece in reversed(base_pieces)}
-    wanted = {_key(target, piece) for piece in target_pieces}
-    changed = sum(each.length for each in target_pieces if _key(target, each) not in places)
+    base_keys, target_keys = _keys(base, base_pieces), _keys(target, target_pieces)
+    places = dict(zip(reversed(base_keys), reversed(base_pieces), strict=True))
+    pairs = zip(target_pieces, target_keys, strict=True)
+    changed = sum(piece.length for piece, key in pairs if key not in places)
     if changed < _worth(target):
         return None
     repacking = Repacking(zstd)
-    built = _target_parts(target, target_pieces, places, repacking)
+    sources = [places.get(key) for key in target_keys]
+    built = _target_parts(target, target_pieces, sources, repacking)
     if not built.repacked:
         return None
-    parts, content = _base_parts(base, base_pieces, wanted, zstd=zstd)
-    if max(len(parts), len(built.parts)) > PARTS_MAX:
+    wanted = set(target_keys)
+    left_out = [key in wanted for key in base_keys]
+    old = _base_parts(base, base_pieces, left_out, zstd=zstd)
+    if max(len(old.parts), len(built.parts)) > PARTS_MAX:
         return None
-    recipe = Recipe(tuple(repacking.styles), tuple(parts), tuple(built.parts))
-    return Plan(recipe, b"".join(content), b"".join(built.content), built.block_bytes)
+    recipe = Recipe(tuple(repacking.styles), tuple(old.parts), tuple(built.parts))
+    return Plan(recipe, old.content, built.content, built.block_bytes)
 
 
 def _worth(target: bytes) -> int:
@@ -97,65 +132,66 @@ def _worth(target: bytes) -> int:
     return len(target) // _LARGE_SHARE if len(target) > _LARGE_BYTES else 1
 
 
-def _key(data: bytes, piece: Piece) -> tuple[Kind, bytes]:
-    packed = memoryview(data)[piece.offset : piece.end]
-    return piece.kind, hashlib.blake2b(packed, digest_size=16).digest()
+def _passing(image: bytes, pieces: list[Piece]) -> Iterator[Piece]:
+    """Yield the pieces in order and let go of what was read of a mapped file on the way."""
+    forgotten = 0
+    for piece in pieces:
+        if piece.offset - forgotten >= _FORGET_BYTES:
+            forget(image)
+            forgotten = piece.offset
+        yield piece
+    forget(image)
+
+
+def _keys(data: bytes, pieces: list[Piece]) -> list[Key]:
+    view = memoryview(data)
+    return [
+        (piece.kind, hashlib.blake2b(view[piece.offset : piece.end], digest_size=16).digest())
+        for piece in _passing(data, pieces)
+    ]
 
 
 def _target_parts(
-    target: bytes,
-    pieces: list[Piece],
-    places: dict[tuple[Kind, bytes], Piece],
-    repacking: Repacking,
+    target: bytes, pieces: list[Piece], sources: list[Piece | None], repacking: Repacking
 ) -> _Target:
-    built, at = _Target(), 0
-    for piece in pieces:
-        built.raw(target[at : piece.offset])
+    """Build the target's parts; a piece that has a source in the base is copied from there."""
+    built, at, view = _Target(), 0, memoryview(target)
+    for piece, source in zip(_passing(target, pieces), sources, strict=True):
+        built.raw(view[at : piece.offset])
         at = piece.end
-        same = places.get(_key(target, piece))
-        if same:
-            built.copy(same.offset, same.length)
+        if source:
+            built.copy(source.offset, source.length)
             continue
         packed = repacking.of(target, piece)
         if packed is None:
-            built.raw(target[piece.offset : piece.end])
+            built.raw(view[piece.offset : piece.end])
             continue
         built.repacked += 1
         built.block_bytes += 0 if piece.kind is Kind.DEFLATE else piece.length
-        built.parts += (part for part, _ in packed)
-        built.content += (content for _, content in packed)
-    built.raw(target[at:])
+        for part, content in packed:
+            built.parts.append(part)
+            built.content += content
+    built.raw(view[at:])
+    forget(target)
     return built
 
 
-def _base_parts(
-    base: bytes, pieces: list[Piece], wanted: set[tuple[Kind, bytes]], *, zstd: bool
-) -> tuple[list[BasePart], list[bytes]]:
-    parts: list[BasePart] = []
-    content: list[bytes] = []
-
-    def add(kind: Kind, length: int, unpacked: bytes) -> None:
-        before = parts[-1] if parts else None
-        if before and before.kind is kind and not kind.is_packed:
-            parts[-1] = BasePart(kind, before.length + length, before.content + len(unpacked))
-        elif length:
-            parts.append(BasePart(kind, length, len(unpacked)))
-        content.append(unpacked)
-
-    at = 0
-    for piece in pieces:
-        add(Kind.RAW, piece.offset - at, base[at : piece.offset])
+def _base_parts(base: bytes, pieces: list[Piece], left_out: list[bool], *, zstd: bool) -> _Base:
+    built, at, view = _Base(), 0, memoryview(base)
+    for piece, is_left_out in zip(_passing(base, pieces), left_out, strict=True):
+        built.raw(view[at : piece.offset])
         at = piece.end
-        if _key(base, piece) in wanted:
-            add(Kind.COPY, piece.length, b"")
+        if is_left_out:
+            built.add(Kind.COPY, piece.length, b"")
             continue
         unpacked = None if piece.kind.is_zstd and not zstd else _unpacked(base, piece)
         if unpacked is None:
-            add(Kind.RAW, piece.length, base[piece.offset : piece.end])
+            built.raw(view[piece.offset : piece.end])
         else:
-            add(piece.kind, piece.length, unpacked)
-    add(Kind.RAW, len(base) - at, base[at:])
-    return parts, content
+            built.add(piece.kind, piece.length, unpacked)
+    built.raw(view[at:])
+    forget(base)
+    return built
 
 
 def _unpacked(data: bytes, piece: Piece) -> bytes | None:

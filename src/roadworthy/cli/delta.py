@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import click
@@ -95,6 +96,7 @@ def make(  # noqa: PLR0913 - one argument per option
             architecture=None if arch == _AUTO else codec.Architecture[arch.upper()],
             region_bytes=region_bytes,
             zstd=zstd,
+            scratch=TemporaryFile,
             progress=told,
         )
         patch = codec.make(base, target, options)

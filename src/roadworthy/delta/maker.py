@@ -11,6 +11,7 @@ from roadworthy.delta import _codec
 from roadworthy.delta.errors import error_of
 from roadworthy.delta.header import Architecture, BackEnd, PatchHeader, RamClass, inspect
 from roadworthy.delta.mapped import forget, is_mapped_file
+from roadworthy.delta.scratch import OpenScratch
 
 __all__ = ["MakeOptions", "Patch", "make"]
 
@@ -37,6 +38,8 @@ class MakeOptions:
         multiple of the size of an erase sector. None for a target with a place of its own.
     zstd: whether the receiving side has the Zstandard library in the version that is installed
         here; else changed Zstandard blocks of a squashfs image are not unpacked.
+    scratch: opens a file for each unpacked image, such as `tempfile.TemporaryFile`, so that it need
+        not stay in memory; None keeps it there.
     progress: called now and then with the share that is done, in thousandths.
     """
 
@@ -46,6 +49,7 @@ class MakeOptions:
     step_bytes: int | None = None
     region_bytes: int | None = None
     zstd: bool = False
+    scratch: OpenScratch | None = None
     progress: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:

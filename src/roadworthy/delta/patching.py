@@ -45,7 +45,7 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
 
     Raises:
         PatchError: an image is longer than 1.75 GiB or than the region.
-        StoreError: there is not enough memory.
+        StoreError: there is not enough memory, or a scratch file fails.
     """
     packed = make_packed(base, target, options)
     if packed is None:

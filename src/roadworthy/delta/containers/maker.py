@@ -43,13 +43,13 @@ def make_packed(base: Buffer, target: Buffer, options: MakeOptions | None = None
 
     Raises:
         PatchError: an unpacked image is longer than 1.75 GiB.
-        StoreError: there is not enough memory.
+        StoreError: there is not enough memory, or a scratch file fails.
     """
     chosen = options or MakeOptions()
     if chosen.region_bytes is not None or chosen.ram_class is not RamClass.RAM_4M:
         return None
     base, target = _searchable(base), _searchable(target)
-    found = plan(base, target, zstd=chosen.zstd)
+    found = plan(base, target, zstd=chosen.zstd, scratch=chosen.scratch)
     if found is None:
         return None
     recipe = make(b"", pack(found.recipe), replace(chosen, progress=None)).data

@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from typing_extensions import Buffer
+
 from roadworthy.delta import _deflate
 from roadworthy.delta.containers.finder import find_pieces
 from roadworthy.delta.containers.pieces import Piece
@@ -21,6 +23,7 @@ from roadworthy.delta.containers.recipe import (
 )
 from roadworthy.delta.containers.repacking import Repacking, block_content, segments
 from roadworthy.delta.mapped import forget
+from roadworthy.delta.scratch import OpenScratch, Scratch
 
 __all__ = ["Plan", "plan"]
 
@@ -41,8 +44,8 @@ class Plan:
     """
 
     recipe: Recipe
-    virtual_base: bytearray
-    virtual_target: bytearray
+    virtual_base: Buffer
+    virtual_target: Buffer
     block_bytes: int
 
 
@@ -50,8 +53,8 @@ class Plan:
 class _Target:
     """The target's parts and its virtual image, as they grow."""
 
+    content: Scratch
     parts: list[TargetPart] = field(default_factory=list)
-    content: bytearray = field(default_factory=bytearray)
     repacked: int = 0
     block_bytes: int = 0
 
@@ -70,15 +73,42 @@ class _Target:
             self.parts[-1] = TargetPart(Kind.RAW, before.length + len(data))
         else:
             self.parts.append(TargetPart(Kind.RAW, len(data)))
-        self.content += data
+        self.content.append(data)
+
+    def fill(
+        self,
+        target: bytes,
+        pieces: list[Piece],
+        sources: list[Piece | None],
+        repacking: Repacking,
+    ) -> None:
+        """Build all of it; a piece that has a source in the base is copied from there."""
+        at, view = 0, memoryview(target)
+        for piece, source in zip(_passing(target, pieces), sources, strict=True):
+            self.raw(view[at : piece.offset])
+            at = piece.end
+            if source:
+                self.copy(source.offset, source.length)
+                continue
+            packed = repacking.of(target, piece)
+            if packed is None:
+                self.raw(view[piece.offset : piece.end])
+                continue
+            self.repacked += 1
+            self.block_bytes += 0 if piece.kind is Kind.DEFLATE else piece.length
+            for part, content in packed:
+                self.parts.append(part)
+                self.content.append(content)
+        self.raw(view[at:])
+        forget(target)
 
 
 @dataclass
 class _Base:
     """The base's parts and its virtual image, as they grow."""
 
+    content: Scratch
     parts: list[BasePart] = field(default_factory=list)
-    content: bytearray = field(default_factory=bytearray)
 
     def add(self, kind: Kind, length: int, content: bytes | memoryview) -> None:
         before = self.parts[-1] if self.parts else None
@@ -87,13 +117,32 @@ class _Base:
             self.parts[-1] = joined
         elif length:
             self.parts.append(BasePart(kind, length, len(content)))
-        self.content += content
+        self.content.append(content)
 
     def raw(self, data: memoryview) -> None:
         self.add(Kind.RAW, len(data), data)
 
+    def fill(self, base: bytes, pieces: list[Piece], left_out: list[bool], *, zstd: bool) -> None:
+        """Build all of it; what is not left out is unpacked."""
+        at, view = 0, memoryview(base)
+        for piece, is_left_out in zip(_passing(base, pieces), left_out, strict=True):
+            self.raw(view[at : piece.offset])
+            at = piece.end
+            if is_left_out:
+                self.add(Kind.COPY, piece.length, b"")
+                continue
+            unpacked = None if piece.kind.is_zstd and not zstd else _unpacked(base, piece)
+            if unpacked is None:
+                self.raw(view[piece.offset : piece.end])
+            else:
+                self.add(piece.kind, piece.length, unpacked)
+        self.raw(view[at:])
+        forget(base)
 
-def plan(base: bytes, target: bytes, *, zstd: bool) -> Plan | None:
+
+def plan(
+    base: bytes, target: bytes, *, zstd: bool, scratch: OpenScratch | None = None
+) -> Plan | None:
     """Return what to unpack, or None where nothing is worth it.
 
     Images that are mapped files are let go of meanwhile.
@@ -102,6 +151,10 @@ def plan(base: bytes, target: bytes, *, zstd: bool) -> Plan | None:
         base: the old image.
         target: the new image.
         zstd: whether the receiving side has the Zstandard library of this side's version.
+        scratch: opens files for the unpacked images; None keeps them in memory.
+
+    Raises:
+        StoreError: a file can't be opened, written or mapped.
     """
     target_pieces = find_pieces(target)
     if not target_pieces:
@@ -113,18 +166,20 @@ def plan(base: bytes, target: bytes, *, zstd: bool) -> Plan | None:
     changed = sum(piece.length for piece, key in pairs if key not in places)
     if changed < _worth(target):
         return None
-    repacking = Repacking(zstd)
-    sources = [places.get(key) for key in target_keys]
-    built = _target_parts(target, target_pieces, sources, repacking)
-    if not built.repacked:
-        return None
     wanted = set(target_keys)
+    sources = [places.get(key) for key in target_keys]
     left_out = [key in wanted for key in base_keys]
-    old = _base_parts(base, base_pieces, left_out, zstd=zstd)
-    if max(len(old.parts), len(built.parts)) > PARTS_MAX:
-        return None
-    recipe = Recipe(tuple(repacking.styles), tuple(old.parts), tuple(built.parts))
-    return Plan(recipe, old.content, built.content, built.block_bytes)
+    repacking = Repacking(zstd)
+    with Scratch(scratch) as old_content, Scratch(scratch) as new_content:
+        old, new = _Base(old_content), _Target(new_content)
+        new.fill(target, target_pieces, sources, repacking)
+        if not new.repacked:
+            return None
+        old.fill(base, base_pieces, left_out, zstd=zstd)
+        if max(len(old.parts), len(new.parts)) > PARTS_MAX:
+            return None
+        recipe = Recipe(tuple(repacking.styles), tuple(old.parts), tuple(new.parts))
+        return Plan(recipe, old_content.image(), new_content.image(), new.block_bytes)
 
 
 def _worth(target: bytes) -> int:
@@ -149,49 +204,6 @@ def _keys(data: bytes, pieces: list[Piece]) -> list[Key]:
         (piece.kind, hashlib.blake2b(view[piece.offset : piece.end], digest_size=16).digest())
         for piece in _passing(data, pieces)
     ]
-
-
-def _target_parts(
-    target: bytes, pieces: list[Piece], sources: list[Piece | None], repacking: Repacking
-) -> _Target:
-    """Build the target's parts; a piece that has a source in the base is copied from there."""
-    built, at, view = _Target(), 0, memoryview(target)
-    for piece, source in zip(_passing(target, pieces), sources, strict=True):
-        built.raw(view[at : piece.offset])
-        at = piece.end
-        if source:
-            built.copy(source.offset, source.length)
-            continue
-        packed = repacking.of(target, piece)
-        if packed is None:
-            built.raw(view[piece.offset : piece.end])
-            continue
-        built.repacked += 1
-        built.block_bytes += 0 if piece.kind is Kind.DEFLATE else piece.length
-        for part, content in packed:
-            built.parts.append(part)
-            built.content += content
-    built.raw(view[at:])
-    forget(target)
-    return built
-
-
-def _base_parts(base: bytes, pieces: list[Piece], left_out: list[bool], *, zstd: bool) -> _Base:
-    built, at, view = _Base(), 0, memoryview(base)
-    for piece, is_left_out in zip(_passing(base, pieces), left_out, strict=True):
-        built.raw(view[at : piece.offset])
-        at = piece.end
-        if is_left_out:
-            built.add(Kind.COPY, piece.length, b"")
-            continue
-        unpacked = None if piece.kind.is_zstd and not zstd else _unpacked(base, piece)
-        if unpacked is None:
-            built.raw(view[piece.offset : piece.end])
-        else:
-            built.add(piece.kind, piece.length, unpacked)
-    built.raw(view[at:])
-    forget(base)
-    return built
 
 
 def _unpacked(data: bytes, piece: Piece) -> bytes | None:

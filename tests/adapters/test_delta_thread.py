@@ -1,6 +1,10 @@
 """Deltas are applied off the event loop, with the same answers and errors as at once."""
 
 import asyncio
+import gzip
+import struct
+import subprocess
+import sys
 
 import pytest
 
@@ -31,7 +35,18 @@ async def test_many_deltas_are_applied_at_once() -> None:
     assert set(images) == {TARGET}
 
 
+def test_a_child_process_that_is_not_told_all_says_so() -> None:
+    asked = struct.pack(">BQQ", BackEnd.MIXING, 10, 10) + bytes(15)
+    command = [sys.executable, "-m", "roadworthy.adapters.delta_process"]
+    child = subprocess.run(command, input=asked, capture_output=True, check=False)  # noqa: S603
+    assert child.returncode == 1
+    assert b"the images are cut short" in child.stderr.splitlines()[-1]
+
+
 async def test_a_child_process_makes_the_same_patch() -> None:
+    assert await make_in_child(b"", TARGET) == make(b"", TARGET).data
+    old, new = (gzip.compress(image * 9, mtime=0) for image in (BASE, TARGET))
+    assert await make_in_child(old, new) == make(old, new).data
     assert await make_in_child(BASE, TARGET) == make(BASE, TARGET).data
     fast = MakeOptions(back_end=BackEnd.FAST)
     assert await make_in_child(BASE, TARGET, BackEnd.FAST) == make(BASE, TARGET, fast).data

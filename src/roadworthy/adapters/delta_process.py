@@ -8,15 +8,20 @@ import asyncio
 import os
 import struct
 import sys
+from tempfile import TemporaryFile
+
+from typing_extensions import Buffer
 
 from roadworthy import delta
 from roadworthy.base.errors import StoreError
+from roadworthy.delta.scratch import Scratch
 
 __all__ = ["make_in_child"]
 
 _HEAD = struct.Struct(">BQQ")
 _NICENESS = 10
 _LOG_BYTES = 500
+_PIECE_BYTES = 1 << 20
 
 
 async def make_in_child(
@@ -55,13 +60,22 @@ async def make_in_child(
 
 def _serve() -> None:
     os.nice(_NICENESS)
-    asked = sys.stdin.buffer.read()
-    back_end, base_length, target_length = _HEAD.unpack_from(asked)
-    start = _HEAD.size
-    base = asked[start : start + base_length]
-    target = asked[start + base_length : start + base_length + target_length]
-    options = delta.MakeOptions(back_end=delta.BackEnd(back_end))
+    back_end, *lengths = _HEAD.unpack(sys.stdin.buffer.read(_HEAD.size))
+    base, target = (_received(length) for length in lengths)
+    options = delta.MakeOptions(back_end=delta.BackEnd(back_end), scratch=TemporaryFile)
     sys.stdout.buffer.write(delta.make(base, target, options).data)
+
+
+def _received(length: int) -> Buffer:
+    """Return the next bytes of standard input, in a mapped file that need not stay in memory."""
+    with Scratch(TemporaryFile) as scratch:
+        while length > 0:
+            piece = sys.stdin.buffer.read(min(length, _PIECE_BYTES))
+            if not piece:
+                raise StoreError("the images are cut short", value="delta", todo="ask again")
+            scratch.append(piece)
+            length -= len(piece)
+        return scratch.image()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def test_what_was_appended_is_the_image(open_file: OpenScratch | None) -> None:
 @pytest.mark.parametrize("open_file", [None, tempfile.TemporaryFile])
 def test_an_image_of_nothing_is_empty(open_file: OpenScratch | None) -> None:
     with Scratch(open_file) as scratch:
+        scratch.append(b"")
         assert bytes(scratch.image()) == b""
 
 

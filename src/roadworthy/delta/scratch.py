@@ -41,7 +41,7 @@ class Scratch:
     Used in a `with` block, at whose end the file is closed; the image stays.
 
     Args:
-        open_file: opens the file with the first bytes; None keeps the image in memory.
+        open_file: opens the file for the first bytes; None keeps the image in memory.
     """
 
     def __init__(self, open_file: OpenScratch | None = None) -> None:
@@ -64,6 +64,8 @@ class Scratch:
         """
         if self._open_file is None:
             self._content += content
+            return
+        if not content:
             return
         try:
             if self._file is None:

@@ -21,7 +21,7 @@ from roadworthy.delta.containers.recipe import (
     Recipe,
     TargetPart,
 )
-from roadworthy.delta.containers.repacking import Repacking, block_content, segments
+from roadworthy.delta.containers.repacking import Repacking, contents
 from roadworthy.delta.mapped import forget
 from roadworthy.delta.scratch import OpenScratch, Scratch
 
@@ -90,14 +90,14 @@ class _Target:
             if source:
                 self.copy(source.offset, source.length)
                 continue
-            packed = repacking.of(target, piece)
-            if packed is None:
+            parts = repacking.of(target, piece)
+            if parts is None:
                 self.raw(view[piece.offset : piece.end])
                 continue
             self.repacked += 1
             self.block_bytes += 0 if piece.kind is Kind.DEFLATE else piece.length
-            for part, content in packed:
-                self.parts.append(part)
+            self.parts += parts
+            for content in contents(target, piece):
                 self.content.append(content)
         self.raw(view[at:])
         forget(target)
@@ -110,17 +110,17 @@ class _Base:
     content: Scratch
     parts: list[BasePart] = field(default_factory=list)
 
-    def add(self, kind: Kind, length: int, content: bytes | memoryview) -> None:
+    def add(self, kind: Kind, length: int, content_bytes: int) -> None:
         before = self.parts[-1] if self.parts else None
         if before and before.kind is kind and not kind.is_packed:
-            joined = BasePart(kind, before.length + length, before.content + len(content))
-            self.parts[-1] = joined
+            all_content = before.content + content_bytes
+            self.parts[-1] = BasePart(kind, before.length + length, all_content)
         elif length:
-            self.parts.append(BasePart(kind, length, len(content)))
-        self.content.append(content)
+            self.parts.append(BasePart(kind, length, content_bytes))
 
     def raw(self, data: memoryview) -> None:
-        self.add(Kind.RAW, len(data), data)
+        self.add(Kind.RAW, len(data), len(data))
+        self.content.append(data)
 
     def fill(self, base: bytes, pieces: list[Piece], left_out: list[bool], *, zstd: bool) -> None:
         """Build all of it; what is not left out is unpacked."""
@@ -129,13 +129,15 @@ class _Base:
             self.raw(view[at : piece.offset])
             at = piece.end
             if is_left_out:
-                self.add(Kind.COPY, piece.length, b"")
+                self.add(Kind.COPY, piece.length, 0)
                 continue
-            unpacked = None if piece.kind.is_zstd and not zstd else _unpacked(base, piece)
-            if unpacked is None:
+            length = None if piece.kind.is_zstd and not zstd else _unpacked_bytes(base, piece)
+            if length is None:
                 self.raw(view[piece.offset : piece.end])
-            else:
-                self.add(piece.kind, piece.length, unpacked)
+                continue
+            self.add(piece.kind, piece.length, length)
+            for content in contents(base, piece):
+                self.content.append(content)
         self.raw(view[at:])
         forget(base)
 
@@ -206,10 +208,8 @@ def _keys(data: bytes, pieces: list[Piece]) -> list[Key]:
     ]
 
 
-def _unpacked(data: bytes, piece: Piece) -> bytes | None:
-    if piece.kind is not Kind.DEFLATE:
-        return block_content(data, piece)
+def _unpacked_bytes(data: bytes, piece: Piece) -> int | None:
     try:
-        return b"".join(segment.content for segment in segments(data, piece))
+        return sum(len(content) for content in contents(data, piece))
     except _deflate.DeflateError:
         return None

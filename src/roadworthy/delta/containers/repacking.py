@@ -24,7 +24,7 @@ from roadworthy.delta.containers.styles import GZIP_RULES, ZLIB_RULES, best_rule
 from roadworthy.delta.containers.window import slide
 from roadworthy.delta.containers.zstd import library_version, pack_frame, unpack_frame
 
-__all__ = ["Repacking", "block_content", "packed_block", "segments"]
+__all__ = ["Repacking", "block_content", "contents", "packed_block"]
 
 _SEGMENT_BYTES = 1 << 18
 _CORRECTIONS_SHARE = 4
@@ -33,9 +33,6 @@ _WHOLE = True
 _ZLIB_HEAD, _ZLIB_TAIL = 2, 4
 _FEW_CORRECTIONS_BYTES = 8
 _ZSTD_LEVELS = (15, 3, 19, 9, 12, 22, 1, *range(2, 22))
-
-Packed = tuple[TargetPart, bytes]
-"""A part, and its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class Segment:
     last: bool
 
 
-def segments(data: bytes, piece: Piece) -> Iterator[Segment]:
+def _segments(data: bytes, piece: Piece) -> Iterator[Segment]:
     """Take a deflate stream apart.
 
     Raises:
@@ -75,6 +72,22 @@ def block_content(data: bytes, piece: Piece) -> bytes | None:
         return None
     whole = machine.eof and not machine.unused_data
     return content if whole and len(content) <= BLOCK_BYTES_MAX else None
+
+
+def contents(data: bytes, piece: Piece) -> Iterator[bytes]:
+    """Yield the content of a compressed stream in pieces, so that it need not be held as a whole.
+
+    Raises:
+        DeflateError: it is no stream that we can read.
+    """
+    if piece.kind is Kind.DEFLATE:
+        for segment in _segments(data, piece):
+            yield segment.content
+        return
+    content = block_content(data, piece)
+    if content is None:
+        raise _deflate.DeflateError
+    yield content
 
 
 def packed_block(part: TargetPart, style: Style, content: bytes) -> bytes:
@@ -104,7 +117,7 @@ class Repacking:
     _rule: Rule = ZLIB_RULES[0]
     _level: int = _ZSTD_LEVELS[0]
 
-    def of(self, data: bytes, piece: Piece) -> list[Packed] | None:
+    def of(self, data: bytes, piece: Piece) -> list[TargetPart] | None:
         """Return the parts that make exactly this piece, None where that can't be done."""
         if piece.kind is Kind.DEFLATE:
             return self._stream(data, piece)
@@ -116,7 +129,7 @@ class Repacking:
         wanted = data[piece.offset : piece.end]
         if part is None or packed_block(part, self.styles[part.style], content) != wanted:
             return None
-        return [(part, content)]
+        return [part]
 
     def _style(self, style: Style) -> int | None:
         if style not in self.styles:
@@ -154,12 +167,12 @@ class Repacking:
                 return None if style is None else TargetPart(piece.kind, len(content), 0, style)
         return None
 
-    def _stream(self, data: bytes, piece: Piece) -> list[Packed] | None:
+    def _stream(self, data: bytes, piece: Piece) -> list[TargetPart] | None:
         """Try the first segment with all rules, the others with the best of them."""
-        parts: list[Packed] = []
+        parts: list[TargetPart] = []
         spent, rule, hold, held = 0, None, 0, 0
         try:
-            for segment in segments(data, piece):
+            for segment in _segments(data, piece):
                 if rule is None:
                     rules = (*ZLIB_RULES[:2], *GZIP_RULES, *ZLIB_RULES[2:])
                     rule = _best_rule(rules, data, segment)
@@ -173,7 +186,7 @@ class Repacking:
                 if style is None or made != data[begin : begin + len(made)]:
                     return None
                 part = TargetPart(piece.kind, len(segment.content), 0, style, best, segment.last)
-                parts.append((part, segment.content))
+                parts.append(part)
         except _deflate.DeflateError:
             return None
         return parts if spent <= piece.length // _CORRECTIONS_SHARE else None

@@ -132,6 +132,14 @@ static void headers_out_of_range_are_refused(void)
     h.slot_count = 0;
     CHECK(apply_with(&h) == RW_MALFORMED);
     h = good;
+    h.backend = RW_BACKEND_FAST;
+    h.flags = 0;
+    h.slot_count = RW_FAST_SLOTS_MIN - RW_SLOT_LINE;
+    CHECK(apply_with(&h) == RW_MALFORMED);
+    h.slot_count = RW_FAST_SLOTS_MIN;
+    h.flags = RW_FLAG_PRIMED;
+    CHECK(apply_with(&h) == RW_MALFORMED);
+    h = good;
     h.index_bits |= 32;
     CHECK(apply_with(&h) == RW_MALFORMED);
     CHECK(rw_class_size(RW_RAM_CLASSES) == 0);

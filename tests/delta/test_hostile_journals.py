@@ -21,6 +21,13 @@ KINDS = {
         delta.MakeOptions(delta.RamClass.RAM_60K, architecture=delta.Architecture.THUMB),
     ),
     "fast": (NOISE, MOVED, delta.MakeOptions(delta.RamClass.RAM_60K, delta.BackEnd.FAST)),
+    "fast thumb": (
+        NOISE,
+        MOVED,
+        delta.MakeOptions(
+            delta.RamClass.RAM_60K, delta.BackEnd.FAST, delta.Architecture.THUMB, step_bytes=4096
+        ),
+    ),
     "in place": (
         NOISE * 2,
         MOVED * 2,

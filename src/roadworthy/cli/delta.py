@@ -52,7 +52,7 @@ _SHA256_BYTES = 32
     default="mixing",
     show_default=True,
     type=click.Choice(["mixing", "fast"]),
-    help="The smallest patch, or one that is applied several times as fast.",
+    help="The smallest patch, or one that is applied many times as fast.",
 )
 @click.option(
     "--in-place",

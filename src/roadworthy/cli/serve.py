@@ -81,7 +81,7 @@ class Ready:
     default="small",
     show_default=True,
     type=click.Choice(["small", "fast"]),
-    help="fast: about a tenth longer, several times as fast to apply in the vehicle.",
+    help="fast: a tenth to a third longer, many times as fast to apply in the vehicle.",
 )
 @click.option("--currency", default="EUR", show_default=True, metavar="CODE", help="Of that price.")
 @click.pass_context

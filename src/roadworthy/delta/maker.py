@@ -28,8 +28,8 @@ class MakeOptions:
     """How to make a patch.
 
     ram_class: the most memory that the receiving side has.
-    back_end: MIXING makes the smallest patches; FAST ones are about a tenth longer and take a
-        tenth of the time to apply.
+    back_end: MIXING makes the smallest patches; FAST ones are a tenth to a third longer and
+        take a small part of the time to apply.
     architecture: instruction set; None finds it from the images.
     step_bytes: target bytes between hashes, a power of two from 4 KiB to 16 MiB; None takes
         64 KiB, and more for large images that are not replaced in place.

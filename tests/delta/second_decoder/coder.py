@@ -39,7 +39,7 @@ def hash_of(a: int, b: int) -> int:
 class Coder:
     """Decisions of the payload and the models that learn from them."""
 
-    def __init__(self, payload: bytes, slot_count: int, *, fast: bool) -> None:
+    def __init__(self, payload: bytes, slot_count: int) -> None:
         self.payload = payload
         self.at = 4
         self.range = U32
@@ -47,7 +47,7 @@ class Coder:
         self.probability = [1 << 19] * slot_count
         self.count = [0] * slot_count
         self.check = [0] * slot_count
-        self.weights = [[26214 if fast else 9830] * 16 for _ in range(256)]
+        self.weights = [[9830] * 16 for _ in range(256)]
         self.last_lengths = [0, 0, 0, 0]
         self.taught: int | None = None
 
@@ -97,12 +97,17 @@ class Coder:
             for i, x in enumerate(inputs):
                 weight = weights[i] + (x * error + 4096 >> 13)
                 weights[i] = max(-WEIGHT_MAX, min(WEIGHT_MAX, weight))
-        for slot in slots:
-            aim = 0xFFFFF if bit else 0
-            distance = aim - self.probability[slot]
-            self.probability[slot] += distance * RATES[self.count[slot]] >> 10
-            self.count[slot] = min(24, self.count[slot] + 1)
+        for at in slots:
+            slot = [self.probability[at], self.count[at]]
+            self.learn(slot, bit)
+            self.probability[at], self.count[at] = slot
         return bit
+
+    @staticmethod
+    def learn(slot: list[int], bit: int) -> None:
+        """`slot`: a probability and how often it has learned."""
+        slot[0] += ((0xFFFFF if bit else 0) - slot[0]) * RATES[slot[1]] >> 10
+        slot[1] = min(24, slot[1] + 1)
 
     def number_bit(self, field: int, context: int, node: int) -> int:
         last = self.last_lengths

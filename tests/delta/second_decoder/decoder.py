@@ -4,10 +4,11 @@ import hashlib
 
 from tests.delta.second_decoder.coder import Coder
 from tests.delta.second_decoder.container import read_header
+from tests.delta.second_decoder.fast import FastWalk
 from tests.delta.second_decoder.places import Places, read_covers, read_segments
-from tests.delta.second_decoder.walk import FAST, Walk
+from tests.delta.second_decoder.walk import Walk
 
-STORED = 0
+STORED, FAST = 0, 2
 
 
 def decode(base: bytes, patch: bytes) -> bytes:
@@ -15,7 +16,7 @@ def decode(base: bytes, patch: bytes) -> bytes:
     assert header.payload_length == len(patch) - header.length
     assert len(base) == header.base_length
     assert starts_hash(header.base_hash, base)
-    coder = Coder(patch[header.length :], header.slot_count, fast=header.back_end == FAST)
+    coder = Coder(patch[header.length :], header.slot_count)
     if header.back_end == STORED:
         places = Places(([], []), [], 0)
     else:
@@ -24,9 +25,13 @@ def decode(base: bytes, patch: bytes) -> bytes:
         places = Places(
             (segments[0], segments[1]), read_covers(coder, header.cover_count), header.memo_bits
         )
-    walk = Walk(header, base, coder, places)
-    if header.primed:
-        walk.prime()
+    walk: Walk | FastWalk
+    if header.back_end == FAST:
+        walk = FastWalk(header, base, coder, places)
+    else:
+        walk = Walk(header, base, coder, places)
+        if header.primed:
+            walk.prime()
     walk.started = True
     while len(walk.target) < header.target_length:
         if walk.target and len(walk.target) % header.step_bytes == 0:

@@ -40,6 +40,7 @@ class Predictor:
         self.places = places
         self.base_word = base_word
         self.trust = [0] * 32
+        self.correction = [0] * 32
         self.pairs = [(NOWHERE, 0, 0)] * 32  # offset, high in the base, high in the target
         self.next_unit = 0
         self.last_class = 0
@@ -77,6 +78,9 @@ class Predictor:
         trust = self.trust[unit.trust_class] + moved - left
         self.trust[unit.trust_class] = max(-15, min(15, trust))
         word = int.from_bytes(made, "little")
+        if not moved:
+            wrong = int.from_bytes(unit.moved[: unit.length], "little")
+            self.correction[unit.trust_class] = word - wrong & (1 << 8 * unit.length) - 1
         if unit.kind == isa.POINTER:
             odd = word & 1 if self.instruction_set == isa.THUMB else 0
             self.places.learn(unit.key, word - odd)

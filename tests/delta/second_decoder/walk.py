@@ -1,15 +1,12 @@
-"""The walk over the target ("Target bytes")."""
+"""The walk of the mixing back end ("Target bytes")."""
 
 from dataclasses import dataclass
 
-from tests.delta.second_decoder import instructions as isa
 from tests.delta.second_decoder.coder import U32, Coder, hash_of
 from tests.delta.second_decoder.container import Header
+from tests.delta.second_decoder.cursor import Cursor
 from tests.delta.second_decoder.places import Cover, Places
-from tests.delta.second_decoder.predictor import Predictor, Unit
 
-FAST = 2
-EQUAL_MIN = 32
 NOTHING = 256
 SURE = 5
 
@@ -40,44 +37,14 @@ def bucket(n: int) -> int:
     return 2 * log2 + (n >> log2 - 1 & 1) if n < 256 else 17
 
 
-class Walk:
+class Walk(Cursor):
     def __init__(self, header: Header, base: bytes, coder: Coder, places: Places) -> None:
-        self.header = header
-        self.base = base
-        self.coder = coder
-        self.places = places
-        self.fast = header.back_end == FAST
-        self.predictor = Predictor(
-            header.instruction_set, places, lambda offset: self.base_word(offset, 4)
-        )
-        self.target = bytearray()
-        self.started = False
-        self.cover_number = 0
-        self.flags = self.difference = self.order = 0
+        super().__init__(header, base, coder, places)
+        self.difference = 0
         self.miss_distance = self.miss_distance_last = 0
-        self.equal_left = self.equal_history = 0
         self.group_left = self.group_right = self.group_misses = 0
-        self.unit: Unit | None = None
-        self.made = bytearray()
-        self.window = bytearray(1 << header.window_bits)
         self.index: dict[int, int] = {}
         self.match_at = self.match_length = 0
-
-    # The base, as far as it may be read.
-
-    def floor(self) -> int:
-        if not (self.header.in_place and self.started):
-            return 0
-        step = self.header.step_bytes
-        end = min((len(self.target) // step + 1) * step, self.header.target_length)
-        return max(0, end - self.header.shift)
-
-    def base_byte(self, offset: int) -> int:
-        offset &= U32
-        return self.base[offset] if self.floor() <= offset < len(self.base) else 0
-
-    def base_word(self, offset: int, size: int) -> int:
-        return sum(self.base_byte(offset + i) << 8 * i for i in range(size))
 
     # What was seen before.
 
@@ -112,9 +79,6 @@ class Walk:
             self.match_length = 0
         self.index[place] = here
 
-    def shift_in(self, byte: int) -> None:
-        self.order = (self.order << 8 | byte) & 0xFFFFFFFFFFFFFFFF
-
     # One byte.
 
     def prime(self) -> None:
@@ -133,18 +97,6 @@ class Walk:
         byte = scene.predicted if hit else self.literal(scene)
         self.remember(scene, byte, hit=hit)
 
-    def cover(self) -> Cover | None:
-        position = len(self.target)
-        covers = self.places.covers
-        while self.cover_number < len(covers):
-            cover = covers[self.cover_number]
-            if position < cover.target + cover.length:
-                self.places.here = cover
-                return cover if position >= cover.target else None
-            self.cover_number += 1
-        self.places.here = None
-        return None
-
     def look(self) -> Scene:
         position = len(self.target)
         scene = Scene(position & 3, *self.expect())
@@ -158,8 +110,7 @@ class Walk:
         scene.word = self.base_word(at & ~3, 4)
         scene.around = self.base_word(at + 1, 2) << 8 | self.base_byte(at - 1)
         old = scene.predicted = scene.other = self.base_byte(at)
-        if scene.start == 0:
-            self.open_cover(cover)
+        self.open_cover(cover)
         if self.equal_left > 0:
             return scene
         if self.unit is None and self.group_left == 0:
@@ -173,9 +124,10 @@ class Walk:
         return scene
 
     def open_cover(self, cover: Cover) -> None:
-        self.unit = None
-        self.predictor.next_unit = self.group_left = 0
-        if cover.length < EQUAL_MIN:
+        may_be_equal = self.opens(cover)
+        if len(self.target) == cover.target:
+            self.group_left = 0
+        if not may_be_equal:
             return
         size, last = cover.length.bit_length() - 1, self.equal_history & 7
         contexts = [hash_of(0x30, size), hash_of(0x31, last), hash_of(0x32, size << 8 | last)]
@@ -185,28 +137,16 @@ class Walk:
 
     def settle(self, byte: int) -> None:
         """A byte of a cover that is equal to the base."""
-        if self.header.window_bits > 0:
-            self.window[len(self.target) % len(self.window)] = byte
-        self.shift_in(byte)
-        self.target.append(byte)
+        self.keep(byte)
         self.miss_distance += 1
         self.match_length = 0
         self.equal_left -= 1
 
-    def group_length(self, scene: Scene) -> int:
-        cover, step = self.places.here, self.header.step_bytes
-        assert cover is not None
-        if self.unit is not None:
-            length = self.unit.length - self.unit.used
-        else:
-            pace = isa.step_of(self.header.instruction_set)
-            ahead = self.predictor.next_unit - scene.base
-            length = min(4 - scene.base % 4, ahead if ahead > 0 else pace - scene.base % pace)
-        return min(length, cover.length - scene.start, step - len(self.target) % step)
-
     def hit(self, scene: Scene) -> bool:
         if self.group_left == 0:
-            self.group_left = self.group_length(scene)
+            cover = self.places.here
+            assert cover is not None
+            self.group_left = self.group_length(cover)
             self.group_right = 0
             self.group_misses = int(self.group_left == 1)
             if self.group_left > 1:
@@ -241,18 +181,17 @@ class Walk:
             hash_of(0x18, agree << 8 | tag | (f & 3) << 16),
             hash_of(0x1A + 256 * known, tag << 8 | (f & 15) << 4 | trust[known] + 16 >> 2),
         ]
-        if not self.fast:
-            distances = bucket(self.miss_distance) << 16 | bucket(self.miss_distance_last) << 8
-            contexts += [
-                hash_of(0x11 + 16 * s.lane + 64 * (f & 15), s.word),
-                hash_of(0x12 + (o & 0xFF00), p << 16 | s.around & 0xFF00 | o & 255),
-                hash_of(0x13, p << 16 | o & 0xFFFF),
-                hash_of(0x14, distances | tag),
-                hash_of(0x15 + (f & 3), s.around ^ p << 24),
-                hash_of(0x16, (self.difference << 16 | p << 8 | tag) & U32),
-                hash_of(0x17, bucket(s.start) << 8 | tag | (f & 3) << 16),
-                hash_of(0x19, f & 0xFFFF),
-            ]
+        distances = bucket(self.miss_distance) << 16 | bucket(self.miss_distance_last) << 8
+        contexts += [
+            hash_of(0x11 + 16 * s.lane + 64 * (f & 15), s.word),
+            hash_of(0x12 + (o & 0xFF00), p << 16 | s.around & 0xFF00 | o & 255),
+            hash_of(0x13, p << 16 | o & 0xFFFF),
+            hash_of(0x14, distances | tag),
+            hash_of(0x15 + (f & 3), s.around ^ p << 24),
+            hash_of(0x16, (self.difference << 16 | p << 8 | tag) & U32),
+            hash_of(0x17, bucket(s.start) << 8 | tag | (f & 3) << 16),
+            hash_of(0x19, f & 0xFFFF),
+        ]
         first = 112 + (s.kind << 1 | f & 1) if group else s.kind << 3 | s.lane << 1 | f & 1
         second = 64 + (0 if agree == 0 else 16 if agree < 8 else 32) + (f & 15)
         hit = self.coder.mix(contexts, (first, second))
@@ -271,8 +210,6 @@ class Walk:
                 0x21 + (s.lane << 8) + within * 4096 & U32, s.word if s.covered else older & 0xFF
             ),
         ]
-        if self.fast:
-            return contexts
         guess = p + (self.difference & 255) & 255
         contexts += [
             hash_of(0x24, o & 0xFFFFFF),
@@ -309,16 +246,5 @@ class Walk:
         elif scene.covered:
             self.miss_distance_last, self.miss_distance = self.miss_distance, 0
             self.difference = (self.difference << 8 | byte - scene.predicted & 255) & U32
-        self.shift_in(byte)
-        self.target.append(byte)
-        position = len(self.target)
-        if self.unit is not None:
-            self.made.append(byte)
-            self.unit.used += 1
-            if self.unit.used == self.unit.length:
-                address = self.places.address(1, position - self.unit.length)
-                self.predictor.learn(self.unit, bytes(self.made), address)
-                self.unit = None
-        if self.header.window_bits > 0:
-            self.window[(position - 1) % len(self.window)] = byte
-        self.follow(byte, len(self.base) + position)
+        self.keep(byte)
+        self.follow(byte, len(self.base) + len(self.target))

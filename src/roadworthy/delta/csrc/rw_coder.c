@@ -6,11 +6,9 @@
 #include "rw_sink.h"
 #endif
 
-#define P_HALF (1u << 31)
 #define COUNT_MAX 24
 
 /* A slot: probability (20 bits), count (5 bits), check of its context (7 bits). */
-#define SLOT_COUNT(s) ((s) >> 7 & 31)
 #define SLOT_CHECK(s) ((s)&127)
 
 static uint32_t next_byte(rw_engine *e)
@@ -71,11 +69,11 @@ static uint32_t *choose(uint32_t *line, uint32_t i, uint32_t check)
         return b;
     if (SLOT_CHECK(*c) == check)
         return c;
-    if (SLOT_COUNT(*b) < SLOT_COUNT(*a))
+    if (rw_slot_uses(*b) < rw_slot_uses(*a))
         a = b;
-    if (SLOT_COUNT(*c) < SLOT_COUNT(*a))
+    if (rw_slot_uses(*c) < rw_slot_uses(*a))
         a = c;
-    *a = P_HALF | check;
+    *a = RW_SLOT_START | check;
     return a;
 }
 
@@ -84,13 +82,65 @@ static void train_slot(uint32_t *slot, int bit)
     static const uint16_t rate[32] = {860, 540, 380, 280, 220, 175, 137, 120, 108, 98, 89,
                                       82,  76,  71,  66,  62,  59,  55,  53,  50,  48, 46,
                                       44,  42,  40,  39,  37,  36,  35,  33,  32,  31};
-    uint32_t n = SLOT_COUNT(*slot), check = SLOT_CHECK(*slot);
+    uint32_t n = rw_slot_uses(*slot), check = SLOT_CHECK(*slot);
     int32_t p = (int32_t)(*slot >> 12);
 
     p += (((bit ? 0xfffff : 0) - p) * (int32_t)rate[n]) >> 10;
     if (n < COUNT_MAX)
         n++;
     *slot = (uint32_t)p << 12 | n << 7 | check;
+}
+
+/* A weighted sum in the logistic domain. */
+static int32_t cut(int32_t sum)
+{
+    sum >>= 8;
+    if (sum > RW_STRETCH_MAX)
+        return RW_STRETCH_MAX;
+    return sum < -RW_STRETCH_MAX ? -RW_STRETCH_MAX : sum;
+}
+
+static int32_t limit(int32_t weight)
+{
+    if (weight > RW_WEIGHT_MAX)
+        return RW_WEIGHT_MAX;
+    return weight < -RW_WEIGHT_MAX ? -RW_WEIGHT_MAX : weight;
+}
+
+int rw_slot_code(rw_view *view, uint32_t *slot, int bit)
+{
+    uint32_t p = *slot >> 16;
+
+    bit = rw_code_bit(view, p < 1 ? 1 : p, bit);
+    train_slot(slot, bit);
+    return bit;
+}
+
+/* How much a probability counts that was learned from so many decisions, in sixteenths. */
+static int32_t evidence(uint32_t slot)
+{
+    static const uint8_t weight[COUNT_MAX + 1] = {2,  7,  10, 12, 13, 14, 15, 16, 17,
+                                                  18, 18, 19, 20, 20, 20, 20, 20, 20,
+                                                  20, 20, 20, 20, 20, 20, 20};
+    uint32_t n = rw_slot_uses(slot);
+
+    return rw_stretch(slot >> 16) * weight[n < COUNT_MAX ? n : COUNT_MAX] >> 4;
+}
+
+int rw_two_code(rw_view *view, uint32_t *first, uint32_t *second, uint32_t set, int bit)
+{
+    int32_t *weights = view->weights + set * RW_INPUTS;
+    int32_t a = evidence(*first), b = evidence(*second), error;
+    uint32_t p = rw_squash(cut((weights[0] * a >> 8) + (weights[1] * b >> 8)));
+
+    p = p < 1 ? 1 : p > 65535 ? 65535 : p;
+    bit = rw_code_bit(view, p, bit);
+    error = ((bit ? 65535 : 0) - (int32_t)p) >> 2;
+    weights[0] = limit(weights[0] + ((a * error + (1 << 10)) >> 11));
+    weights[1] = limit(weights[1] + ((b * error + (1 << 10)) >> 11));
+    train_slot(first, bit);
+    train_slot(second, bit);
+    return bit;
 }
 
 void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash)
@@ -108,10 +158,7 @@ static int32_t dot(const int32_t *weights, const rw_mix *mix)
 
     for (i = 0; i < RW_INPUTS; i++)
         sum += (weights[i] * mix->input[i]) >> 8;
-    sum >>= 8;
-    if (sum > RW_STRETCH_MAX)
-        return RW_STRETCH_MAX;
-    return sum < -RW_STRETCH_MAX ? -RW_STRETCH_MAX : sum;
+    return cut(sum);
 }
 
 static void train_weights(int32_t *weights, const rw_mix *mix, int32_t x, int bit)
@@ -120,11 +167,7 @@ static void train_weights(int32_t *weights, const rw_mix *mix, int32_t x, int bi
     uint32_t i;
 
     for (i = 0; i < RW_INPUTS; i++) {
-        int32_t w = weights[i] + ((mix->input[i] * (error >> 2) + (1 << 12)) >> 13);
-
-        if (w > RW_WEIGHT_MAX)
-            w = RW_WEIGHT_MAX;
-        weights[i] = w < -RW_WEIGHT_MAX ? -RW_WEIGHT_MAX : w;
+        weights[i] = limit(weights[i] + ((mix->input[i] * (error >> 2) + (1 << 12)) >> 13));
     }
 }
 

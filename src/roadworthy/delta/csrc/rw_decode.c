@@ -41,6 +41,10 @@ static int coder_in_range(const rw_engine *e)
         return 0;
     if (e->phase > RW_PHASE_START && e->range < RW_RANGE_MIN)
         return 0;
+    if (e->pending_length > sizeof e->pending || e->pending_used > e->pending_length)
+        return 0;
+    if (e->header.backend == RW_BACKEND_FAST)
+        return e->match_length == 0 || e->header.window_bits > 0;
     return e->match_length == 0 || e->header.index_bits > 0;
 }
 
@@ -52,11 +56,22 @@ static int steps_in_range(const rw_engine *e)
     return e->steps <= ended + (e->position == e->header.target_length) && e->steps + 1 >= ended;
 }
 
+/* The fast back end takes the trust as an index. */
+static int trust_in_range(const rw_engine *e)
+{
+    uint32_t i;
+
+    for (i = 0; i < sizeof e->trust; i++)
+        if (e->trust[i] > RW_TRUST_MAX || e->trust[i] < -RW_TRUST_MAX)
+            return 0;
+    return 1;
+}
+
 static int state_in_range(const rw_engine *e)
 {
     uint32_t side, total = e->header.size + e->header.payload_length;
 
-    if (!coder_in_range(e) || !steps_in_range(e))
+    if (!coder_in_range(e) || !steps_in_range(e) || !trust_in_range(e))
         return 0;
     if (e->phase > RW_PHASE_END || e->status > 0 || e->fed > total)
         return 0;
@@ -225,6 +240,8 @@ static int prepare(rw_view *view)
         return RW_OK;
     case RW_PHASE_SORT:
         rw_sort_covers(view);
+        if (e->header.backend == RW_BACKEND_FAST)
+            rw_fast_begin(view);
         e->counter = 0;
         e->phase = e->header.flags & RW_FLAG_PRIMED ? RW_PHASE_PRIME : RW_PHASE_TARGET;
         return RW_OK;
@@ -272,6 +289,8 @@ static uint32_t make(rw_view *view, uint8_t *out, uint32_t room)
     if (e->header.backend == RW_BACKEND_STORED) {
         *out = (uint8_t)rw_code_raw(view, 0, 8);
         e->position++;
+    } else if (e->header.backend == RW_BACKEND_FAST) {
+        made = rw_fast(view, out, room);
     } else {
         made = rw_copy(view, out, room);
         if (made == 0) {

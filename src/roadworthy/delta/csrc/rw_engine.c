@@ -59,9 +59,9 @@ void rw_engine_reset(rw_view *view)
     if (h->backend == RW_BACKEND_STORED)
         return;
     for (i = 0; i < h->slot_count; i++)
-        view->slots[i] = 1u << 31;
+        view->slots[i] = RW_SLOT_START;
     for (i = 0; i < RW_WEIGHT_SETS * RW_INPUTS; i++)
-        view->weights[i] = h->backend == RW_BACKEND_FAST ? (1 << 16) * 2 / 5 : (1 << 16) * 3 / 20;
+        view->weights[i] = (1 << 16) * 3 / 20;
     for (i = 0; h->memo_bits > 0 && i < 1u << h->memo_bits; i++)
         view->memo[i].key = view->memo[i].value = 0xffffffffu;
     for (i = 0; h->index_bits > 0 && i < 1u << h->index_bits; i++)

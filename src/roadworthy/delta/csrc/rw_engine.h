@@ -20,11 +20,14 @@
 #define RW_INPUTS 16 /* inputs of the mixer, the last one is its bias */
 #define RW_WEIGHT_SETS 256
 #define RW_WEIGHT_MAX 0x7ffff
+#define RW_TRUST_MAX 15
 /* A number is at most 36 modelled bits of at most 16 bits each and 26 raw ones: 76 bytes. The
  * longest symbol is a cover of four numbers; with as much at hand no symbol starves. */
 #define RW_SYMBOL_MAX 304
 #define RW_INPUT_BUFFER 384 /* patch bytes held back */
 #define RW_RANGE_MIN (1u << 24) /* of the range coder, between two decisions */
+#define RW_SLOT_START (1u << 31) /* a probability of one half, never used */
+#define RW_FAST_WEIGHT 28000 /* of each of two inputs, at first */
 #define RW_SLOT_LINE 16u    /* slots come in lines of this many */
 #define RW_LINE_SIZE 256
 #define RW_LINES 4
@@ -92,6 +95,13 @@ typedef struct {
     uint32_t equal_left;                            /* equal to the base, up to the cover's end */
     uint32_t equal_history;                         /* whether the last covers were equal */
     uint32_t group_left, group_right, group_misses; /* as predicted, or not all of them */
+    /* the fast back end */
+    uint32_t run_left, run_open; /* words without a reference that are as in the base */
+    uint32_t run_size;           /* log2 of the last run */
+    uint32_t tokens, replaced;   /* histories: was a match, was replaced as before */
+    uint32_t correction[32];     /* of each class: how far the last wrong reference was off */
+    uint8_t pending[4];          /* settled bytes that are not given out yet */
+    uint32_t pending_used, pending_length;
     /* a predicted instruction or pointer */
     uint8_t unit_bytes[4]; /* as the walk takes them: moved, or as in the base */
     uint8_t unit_moved[4], unit_old[4], unit_new[4];
@@ -135,6 +145,7 @@ typedef struct {
     rw_sink *sink;
     int training; /* decisions are learned from, and not coded */
     const uint8_t *base, *target; /* with a sink: both whole images */
+    struct rw_hints *hints;       /* with a sink, fast back end: what lies ahead */
 } rw_view;
 
 uint64_t rw_layout_size(const rw_header *header);
@@ -163,6 +174,17 @@ typedef struct {
 void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash);
 int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit);
 
+/* How often a slot has learned, up to a limit. */
+static inline uint32_t rw_slot_uses(uint32_t slot)
+{
+    return slot >> 7 & 31;
+}
+
+/* Codes one decision by one slot alone, without a check of its context. */
+int rw_slot_code(rw_view *view, uint32_t *slot, int bit);
+/* Codes one decision by two slots, mixed with the first two weights of a set. */
+int rw_two_code(rw_view *view, uint32_t *first, uint32_t *second, uint32_t set, int bit);
+
 /* Codes the next cover, the parameters, and the next byte of the target. */
 uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value);
 void rw_code_parameters(rw_view *view);
@@ -174,6 +196,10 @@ uint8_t rw_step(rw_view *view, uint8_t byte);
 /* After rw_step: takes up to `room` bytes, not beyond the step, that are settled as equal to
  * the base; puts them into `out` unless that is 0. Returns how many, 0 when rw_step is next. */
 uint32_t rw_copy(rw_view *view, uint8_t *out, uint32_t room);
+/* The fast back end's step: makes at least one byte and at most `room`, not beyond the step; puts
+ * them into `out` unless that is 0. Returns how many. Once before the first: rw_fast_begin. */
+uint32_t rw_fast(rw_view *view, uint8_t *out, uint32_t room);
+void rw_fast_begin(rw_view *view);
 /* Lets the models learn from the base byte at `offset`; called in order, before rw_step. */
 void rw_prime(rw_view *view, uint32_t offset);
 /* Codes the running hash; returns 0 when it is not that of the target so far. */

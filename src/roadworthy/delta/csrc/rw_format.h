@@ -52,6 +52,7 @@
 #define RW_STEP_BITS_MIN 12u
 #define RW_SLOTS_MAX (1u << 20)
 #define RW_NUMBER_BITS 7u /* in a byte of a number */
+#define RW_FAST_SLOTS_MIN 4096u /* of the fast back end */
 
 enum rw_backend { RW_BACKEND_STORED = 0, RW_BACKEND_MIXING = 1, RW_BACKEND_FAST = 2 };
 enum rw_arch {

@@ -22,16 +22,20 @@ static void begin_unit(rw_engine *e, const uint8_t *old, const uint8_t *moved, c
     memcpy(e->unit_bytes, e->trust[e->unit_class] < 0 ? old : moved, 4);
 }
 
-/* Counts whether moving the reference or leaving it as it was would have been right. */
+/* Counts whether moving the reference or leaving it as it was would have been right, and keeps
+ * how far it was off. */
 static void judge(rw_engine *e)
 {
     int moved = memcmp(e->unit_moved, e->unit_new, e->unit_length) == 0;
     int left = memcmp(e->unit_old, e->unit_new, e->unit_length) == 0;
     int8_t *trust = e->trust + e->unit_class;
 
-    if (moved > left && *trust < 15)
+    if (!moved)
+        e->correction[e->unit_class] = (rw_get32(e->unit_new) - rw_get32(e->unit_moved))
+                                       & (0xffffffffu >> (32 - 8 * e->unit_length));
+    if (moved > left && *trust < RW_TRUST_MAX)
         (*trust)++;
-    else if (moved<left && * trust> - 15)
+    else if (moved < left && *trust > -RW_TRUST_MAX)
         (*trust)--;
 }
 

@@ -1,9 +1,8 @@
 /* One step of the walk: what is known about the next target byte, and its decisions. */
 #include <string.h>
 
-#include "rw_engine.h"
+#include "rw_cursor.h"
 #include "rw_predict.h"
-#include "rw_refs.h"
 
 /* What the contexts of one byte are made from. */
 typedef struct {
@@ -50,17 +49,14 @@ static void open_cover(rw_view *view, const rw_cover *c)
     rw_engine *e = view->engine;
     uint32_t size = rw_log2(c->length), last = e->equal_history & 7;
     rw_mix mix = {0};
-    int equal = 0;
+    int equal;
 
-    e->next_unit = e->unit_length = e->unit_used = e->group_left = 0;
-    if (c->length < RW_EQUAL_MIN)
+    if (!rw_cover_opens(view, c))
         return;
-    if (view->sink != 0)
-        equal = memcmp(view->base + c->base, view->target + c->target, c->length) == 0;
     rw_mix_add(view, &mix, rw_hash(0x30, size));
     rw_mix_add(view, &mix, rw_hash(0x31, last));
     rw_mix_add(view, &mix, rw_hash(0x32, size << 8 | last));
-    equal = rw_mix_code(view, &mix, 252, 253, equal);
+    equal = rw_mix_code(view, &mix, 252, 253, rw_cover_is_equal(view, c));
     e->equal_history = e->equal_history << 1 | (uint32_t)equal;
     e->equal_left = equal ? c->length : 0;
 }
@@ -68,20 +64,13 @@ static void open_cover(rw_view *view, const rw_cover *c)
 static void look(rw_view *view, rw_scene *s)
 {
     rw_engine *e = view->engine;
-    const rw_cover *c;
+    const rw_cover *c = rw_cover_here(view);
 
-    while (e->cover < e->header.cover_count
-           && e->position - view->covers[e->cover].target >= view->covers[e->cover].length
-           && e->position >= view->covers[e->cover].target)
-        e->cover++;
     memset(s, 0, sizeof *s);
     s->predicted = 256;
     s->lane = e->position & 3;
     expect(view, s);
-    if (e->cover >= e->header.cover_count)
-        return;
-    c = view->covers + e->cover;
-    if (e->position < c->target)
+    if (c == 0)
         return;
     s->covered = 1;
     s->start = e->position - c->target;
@@ -90,8 +79,7 @@ static void look(rw_view *view, rw_scene *s)
     s->word = rw_base_word(view, s->base & ~3u, 4);
     s->around = rw_base_word(view, s->base + 1, 2) << 8 | rw_base_byte(view, s->base - 1);
     s->predicted = s->old = s->other = rw_base_byte(view, s->base);
-    if (s->start == 0)
-        open_cover(view, c);
+    open_cover(view, c);
     if (e->equal_left > 0)
         return;
     if (e->unit_used >= e->unit_length && e->group_left == 0)
@@ -110,7 +98,7 @@ static uint32_t bucket(uint32_t n)
     return n < 4 ? n : n < 256 ? 2 * rw_log2(n) + (n >> (rw_log2(n) - 1) & 1) : 17;
 }
 
-/* The contexts of code_flag; the fast back end takes the first three. */
+/* The contexts of code_flag. */
 static void flag_contexts(rw_view *view, rw_mix *mix, const rw_scene *s, uint32_t kind,
                           uint32_t agree)
 {
@@ -123,8 +111,6 @@ static void flag_contexts(rw_view *view, rw_mix *mix, const rw_scene *s, uint32_
         view, mix,
         rw_hash(0x1a + 256 * e->unit_class,
                 kind << 8 | (f & 15) << 4 | (uint32_t)(e->trust[e->unit_class & 31] + 16) >> 2));
-    if (e->header.backend == RW_BACKEND_FAST)
-        return;
     rw_mix_add(view, mix, rw_hash(0x11 + 16 * s->lane + 64 * (f & 15), s->word));
     rw_mix_add(view, mix,
                rw_hash(0x12 + (e->order[0] & 0xff00),
@@ -157,7 +143,7 @@ static int code_flag(rw_view *view, const rw_scene *s, int group, int hit)
     return hit;
 }
 
-/* What a byte that is not as predicted may depend on; the fast back end takes the first five.
+/* What a byte that is not as predicted may depend on.
  * Returns the number of contexts. */
 static uint32_t literal_contexts(const rw_engine *e, const rw_scene *s, uint32_t *context)
 {
@@ -171,8 +157,6 @@ static uint32_t literal_contexts(const rw_engine *e, const rw_scene *s, uint32_t
     context[n++] = rw_hash(0x28, s->expected << 8 | s->confidence);
     context[n++] = rw_hash(0x21 + (s->lane << 8) + within * 4096,
                            covered ? s->word : e->order[1] & 0xff);
-    if (e->header.backend == RW_BACKEND_FAST)
-        return n;
     context[n++] = rw_hash(0x24, o & 0xffffff);
     context[n++] = rw_hash(0x25, o);
     context[n++] = rw_hash(0x26 + (e->order[1] & 0xffff), o);
@@ -239,12 +223,6 @@ static void follow(rw_view *view, uint8_t byte, uint32_t here)
     *place = here;
 }
 
-static void shift_in(rw_engine *e, uint8_t byte)
-{
-    e->order[1] = e->order[1] << 8 | e->order[0] >> 24;
-    e->order[0] = e->order[0] << 8 | byte;
-}
-
 static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
 {
     rw_engine *e = view->engine;
@@ -258,34 +236,8 @@ static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
             e->difference = e->difference << 8 | ((byte - s->predicted) & 255);
         }
     }
-    shift_in(e, byte);
-    e->position++;
-    if (s->covered && e->unit_used < e->unit_length) {
-        e->unit_new[e->unit_used++] = byte;
-        if (e->unit_used == e->unit_length)
-            rw_predict_learn(view);
-    }
-    if (e->header.window_bits > 0)
-        view->window[(e->position - 1) & ((1u << e->header.window_bits) - 1)] = byte;
+    rw_keep(view, byte, s->covered);
     follow(view, byte, e->header.base_length + e->position);
-}
-
-/* Bytes that are predicted together: one instruction or word, within the cover and the step. */
-static uint32_t group_length(const rw_view *view, const rw_scene *s)
-{
-    const rw_engine *e = view->engine;
-    const rw_cover *c = view->covers + e->cover;
-    uint32_t length = e->unit_length - e->unit_used, left = c->length - s->start, step;
-
-    if (length == 0) {
-        step = rw_instruction_step(e->header.arch);
-        step = e->next_unit > s->base ? e->next_unit - s->base : step - s->base % step;
-        length = 4 - (s->base & 3);
-        length = length < step ? length : step;
-    }
-    step = (1u << e->header.step_bits) - (e->position & ((1u << e->header.step_bits) - 1));
-    length = length < left ? length : left;
-    return length < step ? length : step;
 }
 
 /* Encoder: whether the group will be as predicted. */
@@ -311,7 +263,7 @@ static int code_hit(rw_view *view, const rw_scene *s, int hit)
     int right;
 
     if (e->group_left == 0) {
-        e->group_left = group_length(view, s);
+        e->group_left = rw_group_length(view, view->covers + e->cover);
         e->group_right = 0;
         e->group_misses = e->group_left == 1;
         if (e->group_left > 1) {
@@ -329,43 +281,6 @@ static int code_hit(rw_view *view, const rw_scene *s, int hit)
     return hit;
 }
 
-/* Keeps what the contexts know of a byte that was settled as equal. */
-static void pass(rw_view *view, const uint8_t *bytes, uint32_t length)
-{
-    rw_engine *e = view->engine;
-    uint32_t mask = (1u << e->header.window_bits) - 1, i = length > mask ? length - mask : 0;
-
-    for (; e->header.window_bits > 0 && i < length; i++)
-        view->window[(e->position + i) & mask] = bytes[i];
-    for (i = length > 8 ? length - 8 : 0; i < length; i++)
-        shift_in(e, bytes[i]);
-    e->miss_distance += length;
-    e->match_length = 0;
-    e->position += length;
-    e->equal_left -= length;
-}
-
-uint32_t rw_copy(rw_view *view, uint8_t *out, uint32_t room)
-{
-    rw_engine *e = view->engine;
-    uint32_t step = 1u << e->header.step_bits, length = step - (e->position & (step - 1));
-    const rw_cover *c = view->covers + e->cover;
-
-    length = length < e->equal_left ? length : e->equal_left;
-    length = length < room ? length : room;
-    if (length == 0)
-        return 0;
-    if (out == 0) {
-        pass(view, view->target + e->position, length);
-    } else {
-        if (view->source->read_base(view->source->user, c->base + (e->position - c->target), out,
-                                    length) != 0)
-            e->status = RW_CALLBACK;
-        pass(view, out, length);
-    }
-    return length;
-}
-
 uint8_t rw_step(rw_view *view, uint8_t byte)
 {
     rw_scene scene;
@@ -373,8 +288,7 @@ uint8_t rw_step(rw_view *view, uint8_t byte)
 
     look(view, &scene);
     if (view->engine->equal_left > 0) {
-        byte = (uint8_t)scene.predicted;
-        pass(view, &byte, 1);
+        rw_copy(view, &byte, 1);
         return byte;
     }
     if (scene.covered)
@@ -405,6 +319,6 @@ void rw_prime(rw_view *view, uint32_t offset)
     view->training = 1;
     code_literal(view, &scene, byte);
     view->training = 0;
-    shift_in(e, byte);
+    rw_shift_in(e, byte);
     follow(view, byte, offset + 1);
 }

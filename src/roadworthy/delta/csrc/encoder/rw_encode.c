@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rw_header.h"
+#include "rw_hints.h"
 #include "rw_plan.h"
 #include "rw_sink.h"
 
@@ -101,22 +102,28 @@ static void size_tables(rw_plan *plan)
     static const uint8_t memo_bits[RW_RAM_CLASSES] = {9, 12, 16};
     static const uint8_t window_bits[RW_RAM_CLASSES] = {11, 14, 18};
     static const uint8_t index_bits[RW_RAM_CLASSES] = {9, 12, 17};
+    static const uint8_t fast_window_bits[RW_RAM_CLASSES] = {12, 16, 20};
     rw_header *h = &plan->header;
     uint32_t class = h->ram_class, room = rw_class_size(class), need = h->target_length;
     uint64_t wanted = (uint64_t)need * 16 + 16384;
 
-    rw_limit_covers(plan, room / 48);
+    rw_limit_covers(plan, room / (h->backend == RW_BACKEND_FAST ? 64 : 48));
     h->cover_count = plan->cover_count;
     h->memo_bits =
         h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);
     h->window_bits = (uint8_t)bits_for(need + 64, window_bits[class]);
-    h->index_bits = (uint8_t)bits_for(need + h->base_length + 64, index_bits[class]);
+    if (h->backend == RW_BACKEND_FAST)
+        h->window_bits = (uint8_t)bits_for(need + 64, fast_window_bits[class]);
+    else
+        h->index_bits = (uint8_t)bits_for(need + h->base_length + 64, index_bits[class]);
     h->slot_count = RW_SLOT_LINE;
     room -= rw_workspace_size(h);
     room = (room / 4 + RW_SLOT_LINE) & ~(RW_SLOT_LINE - 1);
     if (room > 1u << 20)
         room = 1u << 20;
     h->slot_count = wanted < room ? (uint32_t)wanted & ~(RW_SLOT_LINE - 1) : room;
+    if (h->backend == RW_BACKEND_FAST && h->slot_count < RW_FAST_SLOTS_MIN)
+        h->slot_count = RW_FAST_SLOTS_MIN;
     while (rw_workspace_size(h) > rw_class_size(class))
         h->slot_count -= RW_SLOT_LINE;
 }
@@ -156,6 +163,8 @@ static int code_target(rw_view *view, const rw_plan *plan)
         if (e->header.backend == RW_BACKEND_STORED) {
             rw_code_raw(view, job->target[i], 8);
             e->position++;
+        } else if (e->header.backend == RW_BACKEND_FAST) {
+            rw_fast(view, 0, UINT32_MAX);
         } else if (rw_copy(view, 0, UINT32_MAX) == 0) {
             rw_step(view, job->target[i]);
         }
@@ -175,28 +184,65 @@ static void code_covers(rw_view *view, const rw_plan *plan)
     rw_sort_covers(view);
 }
 
+/* Starts a walk over the target: covers first, then what the models learn from the base. */
+static void begin_walk(rw_view *view, const rw_plan *plan)
+{
+    rw_engine *e = view->engine;
+    uint32_t i;
+
+    *e = plan->parameters;
+    e->header = plan->header;
+    rw_layout(view, e);
+    rw_engine_reset(view);
+    rw_sha256_init(&e->sha);
+    if (plan->header.backend == RW_BACKEND_STORED)
+        return;
+    if (plan->header.arch != RW_ARCH_NONE)
+        rw_code_parameters(view);
+    code_covers(view, plan);
+    if (plan->header.backend == RW_BACKEND_FAST)
+        rw_fast_begin(view);
+    for (i = 0; plan->header.flags & RW_FLAG_PRIMED && i < plan->header.base_length; i++)
+        rw_prime(view, i);
+}
+
+/* The fast back end walks once to see where runs end, without writing, and then again. */
+static int code_fast(rw_view *view, const rw_plan *plan)
+{
+    const rw_encode_job *job = plan->job;
+    rw_hints hints;
+    int status = RW_NO_MEMORY;
+
+    view->hints = &hints;
+    if (rw_hints_begin(&hints, job->target, job->target_length, plan->header.window_bits)) {
+        hints.recording = view->training = 1;
+        begin_walk(view, plan);
+        status = code_target(view, plan);
+        hints.recording = view->training = 0;
+        if (status == RW_OK && hints.failed)
+            status = RW_NO_MEMORY;
+        if (status == RW_OK) {
+            begin_walk(view, plan);
+            status = code_target(view, plan);
+        }
+    }
+    rw_hints_free(&hints);
+    return status;
+}
+
 static int code_all(const rw_plan *plan, rw_engine *engine, rw_sink *sink)
 {
     rw_source source = {(void *)plan->job, read_base};
     rw_view view = {0};
-    uint32_t i;
 
-    *engine = plan->parameters;
-    engine->header = plan->header;
+    view.engine = engine;
     view.source = &source;
     view.sink = sink;
     view.base = plan->job->base;
     view.target = plan->job->target;
-    rw_layout(&view, engine);
-    rw_engine_reset(&view);
-    rw_sha256_init(&engine->sha);
-    if (plan->header.backend != RW_BACKEND_STORED) {
-        if (plan->header.arch != RW_ARCH_NONE)
-            rw_code_parameters(&view);
-        code_covers(&view, plan);
-        for (i = 0; plan->header.flags & RW_FLAG_PRIMED && i < plan->header.base_length; i++)
-            rw_prime(&view, i);
-    }
+    if (plan->header.backend == RW_BACKEND_FAST)
+        return code_fast(&view, plan);
+    begin_walk(&view, plan);
     return code_target(&view, plan);
 }
 

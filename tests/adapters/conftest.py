@@ -1,10 +1,13 @@
 """A certificate authority, a running broker with its gate, and vehicles for the tests."""
 
+import asyncio
 import datetime as dt
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from cryptography import x509
@@ -18,11 +21,13 @@ from roadworthy.adapters.nats_broker import BrokerSettings, NatsBroker
 from roadworthy.adapters.nats_messages import NatsMessages
 from roadworthy.adapters.tls import TlsClient, TlsServer
 from roadworthy.base.clock import SystemChance, SystemClock
-from roadworthy.base.errors import AccessError
+from roadworthy.base.errors import AccessError, LinkError
 from roadworthy.base.ids import VehicleKey, parse_vehicle_key
 
 ONE = VehicleKey("v0000000000000001")
 TWO = VehicleKey("v0000000000000002")
+LIMIT_S = 60.0
+"""How long a slow machine may take; nothing waits longer than it must."""
 
 
 class Authority:
@@ -159,7 +164,7 @@ async def connect(authority: Authority) -> AsyncIterator[Connect]:
     def make(port: int, vehicle: VehicleKey = ONE, **changes: object) -> MqttMessages:
         options: dict[str, object] = {
             "tls": authority.vehicle(str(changes.pop("named", vehicle))),
-            "timeout_s": 3.0,
+            "timeout_s": LIMIT_S,
             "pause_min_s": 0.05,
             "pause_max_s": 0.2,
             **changes,
@@ -175,3 +180,31 @@ async def connect(authority: Authority) -> AsyncIterator[Connect]:
     yield make
     for link in made:
         await link.aclose()
+
+
+class Link(Protocol):
+    """A vehicle's message link, real or twin."""
+
+    async def receive(self, timeout_s: float) -> bytes | None: ...
+
+
+async def is_up(link: Link) -> None:
+    """Return when the link is up and its session with the broker has begun."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            with suppress(LinkError):
+                assert await link.receive(0.05) is None
+                return
+
+
+async def told(words: str, act: Callable[[], Awaitable[object]]) -> None:
+    """Return when a link that must not come up says these words; until then it says others."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            try:
+                found = await act()
+            except LinkError as error:
+                if words in str(error):
+                    return
+            else:
+                raise AssertionError(f"was let in: {found!r}")

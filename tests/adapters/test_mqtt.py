@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import gc
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-from tests.adapters.conftest import Authority, Connect
+from tests.adapters.conftest import LIMIT_S, ONE, Authority, Connect
 
+from roadworthy.adapters.messages import MemoryBroker, MemoryVehicleMessages
+from roadworthy.adapters.mqtt import MqttMessages
+from roadworthy.adapters.ports import reserved_port
 from roadworthy.adapters.tls import server_context
 from roadworthy.base.errors import LinkError
 
@@ -49,7 +51,7 @@ async def test_connections_to_a_mute_broker_are_closed_and_not_piled_up(
     link = connect(mute.port, timeout_s=0.2)
     with pytest.raises(LinkError):
         await link.send(b"x")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         for _ in range(3):
             await mute.closed.get()
     await link.aclose()
@@ -64,7 +66,7 @@ async def test_closing_while_a_connection_is_made_leaves_none_open(
     with contextlib.suppress(LinkError):
         await waiting
     await link.aclose()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         for _ in range(mute.opened):
             await mute.closed.get()
     gc.collect()
@@ -86,11 +88,29 @@ async def test_a_broker_of_a_foreign_authority_leaves_no_socket_open(
     await server.wait_closed()
 
 
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("kind", ["real", "memory"])
+async def test_who_is_cancelled_while_a_message_comes_is_cancelled(
+    connect: Connect, kind: str, turns: int
+) -> None:
+    broker = MemoryBroker()
+    with reserved_port() as port:
+        link = connect(port) if kind == "real" else MemoryVehicleMessages(broker, ONE)
+        queue = link._received if isinstance(link, MqttMessages) else broker.queue(ONE)
+        waiting = asyncio.create_task(link.receive(LIMIT_S))
+        await asyncio.sleep(0.01)
+        queue.put_nowait(b"message")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if waiting.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+
+
 async def test_a_port_without_a_listener_leaves_no_socket_open(connect: Connect) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    link = connect(port)
-    with pytest.raises(LinkError):
-        await link.receive(0.3)
-    await link.aclose()
+    with reserved_port() as port:
+        link = connect(port)
+        with pytest.raises(LinkError):
+            await link.receive(0.3)
+        await link.aclose()
     gc.collect()

@@ -133,11 +133,11 @@ class MemoryVehicleMessages:
         """Return the next message, or None after `timeout_s` seconds."""
         queue = self._broker.queue(self._vehicle)
         try:
-            payload = await asyncio.wait_for(queue.get(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await queue.get()
         except TimeoutError:
             self._broker.check(self._vehicle)
             return None
-        return payload
 
     async def aclose(self) -> None:
         """Go away; messages wait."""

@@ -69,9 +69,8 @@ class MqttMessages:
             LinkError: no connection, or it was lost before the acknowledgement.
         """
         try:
-            client = await asyncio.wait_for(
-                asyncio.shield(self._connected()), self._settings.timeout_s
-            )
+            async with asyncio.timeout(self._settings.timeout_s):
+                client = await asyncio.shield(self._connected())
         except TimeoutError:
             raise LinkError(self._reason, value="broker") from None
         topic = f"v/{self._settings.vehicle}/up"
@@ -95,7 +94,8 @@ class MqttMessages:
         """
         link = self._connected()
         try:
-            return await asyncio.wait_for(self._received.get(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await self._received.get()
         except TimeoutError:
             if link.done() and not self._lost.is_set():
                 return None
@@ -193,8 +193,9 @@ class _TidyClient(aiomqtt.Client):
         try:
             return await asyncio.shield(entering)
         except BaseException:
-            await asyncio.wait((entering,))  # it connects in a thread, which nothing can stop
-            self._client.disconnect()
+            # It connects in a thread, which nothing can stop, not even another cancellation.
+            entering.add_done_callback(lambda _: self._client.disconnect())
+            await asyncio.wait((entering,))
             raise
 
 

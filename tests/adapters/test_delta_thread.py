@@ -1,6 +1,7 @@
 """Deltas are applied off the event loop, with the same answers and errors as at once."""
 
 import asyncio
+import gc
 import gzip
 import struct
 import subprocess
@@ -50,3 +51,16 @@ async def test_a_child_process_makes_the_same_patch() -> None:
     assert await make_in_child(BASE, TARGET) == make(BASE, TARGET).data
     fast = MakeOptions(back_end=BackEnd.FAST)
     assert await make_in_child(BASE, TARGET, BackEnd.FAST) == make(BASE, TARGET, fast).data
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.5])
+async def test_who_is_cancelled_while_a_child_works_leaves_no_process_and_no_pipe(
+    after_s: float,
+) -> None:
+    large = bytes(range(256)) * 8192
+    making = asyncio.create_task(make_in_child(large, large[::-1]))
+    await asyncio.sleep(after_s)
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    gc.collect()

@@ -1,8 +1,10 @@
 """One contract for both ways to ECUs: over TCP, and in memory."""
 
 import asyncio
+import gc
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -284,3 +286,59 @@ async def test_a_tester_that_does_not_show_it_is_alive_loses_its_place_over_tcp(
     await writer.wait_closed()
     bus.close()
     await server.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_comes_while_the_server_closes_is_closed(turns: int) -> None:
+    server = DoipTcpServer(DoipServer(GATEWAY, {}), SystemClock())
+    port = await server.start()
+    with socket.create_connection(("127.0.0.1", port)) as caller:
+        caller.settimeout(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.close()
+        with suppress(ConnectionError):
+            async with asyncio.timeout(30):
+                assert await asyncio.get_running_loop().sock_recv(caller, 1) == b""
+    gc.collect()
+
+
+async def test_who_is_cancelled_while_connecting_leaves_no_connection() -> None:
+    closed = asyncio.Event()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.read()
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    bus = TcpEcuBus("127.0.0.1", server.sockets[0].getsockname()[1], SystemClock())
+    asking = asyncio.create_task(bus.request(ECU, TESTER_PRESENT, p2_s=60, p2_star_s=60))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with asyncio.timeout(30):
+        await closed.wait()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_the_answer_to_a_cancelled_request_is_not_taken_for_the_next_ones() -> None:
+    asked = asyncio.Event()
+
+    def silent(*_: object) -> list[bytes]:
+        asked.set()
+        return []
+
+    async with tcp_world() as world:
+        world.ecus[SILENT] = silent
+        bus = world.new_bus(0x0E00)
+        asking = asyncio.create_task(world.ask(bus, SILENT, p2_s=60))
+        async with asyncio.timeout(30):
+            await asked.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert await world.ask(bus, ECU) == b"\x7e\x00"
+        assert bus._openings == 2, "a late answer would have come on the first connection"

@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.adapters.conftest import ONE, Authority
+from tests.adapters.conftest import LIMIT_S, ONE, Authority
 
 from roadworthy.adapters.https_client import HttpsCloud, HttpsSettings
 from roadworthy.adapters.https_server import AsgiApp, Receive, RunningServer, Scope, Send, serve
+from roadworthy.adapters.ports import reserved_port
 from roadworthy.adapters.tls import TlsServer, client_context
 from roadworthy.base.errors import (
     AccessError,
@@ -98,7 +100,7 @@ async def client(authority: Authority) -> AsyncIterator[Open]:
     made: list[HttpsCloud] = []
 
     def make(server: RunningServer, **changes: object) -> HttpsCloud:
-        options: dict[str, Any] = {"tls": authority.vehicle(ONE), "timeout_s": 5.0, **changes}
+        options: dict[str, Any] = {"tls": authority.vehicle(ONE), "timeout_s": LIMIT_S, **changes}
         made.append(HttpsCloud(HttpsSettings(server.url, **options)))
         return made[-1]
 
@@ -306,7 +308,7 @@ async def test_stopping_ends_open_streams_and_runs_the_shutdown(
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
     writer.write(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
     await reader.readuntil(b"data: 1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         await server.stop()
         await cloud.disconnected.wait()
     assert cloud.finished.is_set()
@@ -334,6 +336,39 @@ async def test_an_application_that_does_not_start_is_a_store_error() -> None:
 
     with pytest.raises(StoreError, match="start-up failed"):
         await serve(broken)
+
+
+async def test_who_is_cancelled_while_the_application_starts_leaves_no_listener() -> None:
+    starting = asyncio.Event()
+
+    async def slow(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        starting.set()
+        await receive()
+
+    with reserved_port() as port:
+        serving = asyncio.create_task(serve(slow, port=port))
+        await starting.wait()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_is_cancelled_when_the_listener_opens_leaves_none(
+    cloud: Cloud, turns: int
+) -> None:
+    with reserved_port() as port:
+        serving = asyncio.create_task(serve(cloud, port=port))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
 
 
 async def test_unusable_tls_files_are_named(
@@ -373,7 +408,7 @@ async def talk(server: RunningServer, data: bytes) -> bytes:
     writer.write(data)
     writer.write_eof()
     try:
-        return await asyncio.wait_for(reader.read(), 0.1 if data in EVIL else 5)
+        return await asyncio.wait_for(reader.read(), 0.1 if data in EVIL else LIMIT_S)
     except (TimeoutError, ConnectionError):
         return b""
     finally:
@@ -388,3 +423,18 @@ async def collect(link: HttpsCloud, offset: int, into: bytearray) -> None:
     async with aclosing(link.artifact(SHA, offset)) as chunks:
         async for chunk in chunks:
             into.extend(chunk)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_comes_while_the_server_stops_is_closed(
+    cloud: Cloud, turns: int
+) -> None:
+    server = await serve(cloud)
+    with socket.create_connection((server.host, server.port)) as caller:
+        caller.settimeout(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.stop()
+        with suppress(ConnectionError):
+            async with asyncio.timeout(LIMIT_S):
+                assert await asyncio.get_running_loop().sock_recv(caller, 1) == b""

@@ -96,6 +96,41 @@ async def test_two_children_never_share_a_folder(make: Make) -> None:
     await second.start()
 
 
+async def test_who_is_cancelled_while_the_folder_is_taken_gives_its_lock_back(
+    make: Make, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(99)"]
+    first, second = make(command), make(command)
+    await first.start()
+    before = open_files(tmp_path)
+    starting = asyncio.create_task(second.start())
+    await until(lambda: open_files(tmp_path) > before)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert open_files(tmp_path) == before
+
+
+def open_files(folder: Path) -> int:
+    """Return how many files below the folder this process has open."""
+    found = Path("/proc/self/fd").iterdir()
+    return sum(link.is_symlink() and link.resolve().is_relative_to(folder) for link in found)
+
+
+async def test_a_stop_that_is_cancelled_kills_the_child_at_once(make: Make) -> None:
+    ready = "print('deaf', flush=True)"
+    child = make([sys.executable, "-c", STUBBORN.format(ready)], stop_timeout_s=60.0)
+    await child.start()
+    await until(lambda: "deaf" in child.log_tail())
+    pid = child.pid
+    assert pid is not None
+    stopping = asyncio.create_task(child.stop())
+    await asyncio.sleep(0.05)
+    stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    await until(lambda: not is_running(pid))
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_child_dies_with_its_parent_and_frees_the_folder(
     make: Make, tmp_path: Path, how: signal.Signals

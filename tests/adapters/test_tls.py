@@ -1,12 +1,21 @@
 """TLS failures in plain words, whatever error hides them."""
 
+import asyncio
+import socket
 import ssl
 from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import ONE, TWO, Authority
 
-from roadworthy.adapters.tls import TlsClient, TlsServer, client_context, server_context, tls_reason
+from roadworthy.adapters.tls import (
+    TlsClient,
+    TlsServer,
+    ask_tls_reason,
+    client_context,
+    server_context,
+    tls_reason,
+)
 from roadworthy.base.errors import StoreError
 
 
@@ -57,3 +66,21 @@ def test_unusable_files_are_named(authority: Authority, tmp_path: Path) -> None:
         client_context(TlsClient(authority.ca, good.certificate, other.private_key))
     with pytest.raises(StoreError, match=r"none\.pem"):
         server_context(TlsServer(other.certificate, other.private_key, tmp_path / "none.pem"))
+
+
+async def test_a_server_that_falls_silent_after_tls_does_not_hold_us_up(
+    authority: Authority,
+) -> None:
+    def make_tls_and_fall_silent(listener: socket.socket) -> ssl.SSLSocket:
+        plain, _ = listener.accept()
+        return server_context(authority.server()).wrap_socket(plain, server_side=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = asyncio.create_task(asyncio.to_thread(make_tls_and_fall_silent, listener))
+        async with asyncio.timeout(15):
+            asked = ask_tls_reason(
+                "127.0.0.1", listener.getsockname()[1], client_context(authority.vehicle(ONE))
+            )
+            assert await asked is None
+        with await silent:
+            pass

@@ -1,10 +1,11 @@
 """What the two ways to ECUs over DoIP have in common: waiting for the final answer.
 
 One request per ECU may be on its way at a time; ECUs are independent of each other. After a
-timeout the connection is given up, so that a late answer can't be taken for the answer to a
-later request.
+timeout or a cancelled request the connection is given up, so that a late answer can't be taken
+for the answer to a later request.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from datetime import datetime
@@ -62,7 +63,7 @@ class DoipBus(ABC):
         self._write(self._client.request(address, payload))
         try:
             return await self._finish(address, inbox, exchange)
-        except (LinkError, MalformedResponseError) as error:
+        except (LinkError, MalformedResponseError, asyncio.CancelledError) as error:
             if opening == self._openings and not isinstance(error, RoutingError):
                 self.close()
             raise

@@ -5,6 +5,7 @@ request nor take the server down with them.
 """
 
 import asyncio
+import contextlib
 import os
 import struct
 import sys
@@ -48,9 +49,10 @@ async def make_in_child(
     try:
         asked = _HEAD.pack(back_end, len(base), len(target)) + base + target
         patch, log = await child.communicate(asked)
-    except asyncio.CancelledError:
-        child.kill()
-        await child.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.communicate()  # to the end of its pipes, which closes them
         raise
     if child.returncode:
         last = log[-_LOG_BYTES:].decode(errors="replace").strip()

@@ -10,6 +10,7 @@ from typing import cast
 
 from typing_extensions import override
 
+from roadworthy.adapters._accepting import stop_accepting
 from roadworthy.adapters._doip_bus import TESTER, DoipBus
 from roadworthy.base.clock import Clock
 from roadworthy.base.errors import LinkError
@@ -18,6 +19,8 @@ from roadworthy.diagnostics.doip_server import DoipServer, Output
 __all__ = ["DoipTcpServer", "TcpEcuBus"]
 
 _CONNECT_TIMEOUT_S = 5.0
+_TURNS_TO_LOSE = 3
+"""Turns of the event loop from a connection's transport to its loss: made, aborted, lost."""
 
 
 class TcpEcuBus(DoipBus):
@@ -52,6 +55,9 @@ class TcpEcuBus(DoipBus):
             except (OSError, TimeoutError) as error:
                 self._disconnect()
                 raise LinkError("can't connect", value=where) from error
+            except BaseException:
+                self._disconnect()
+                raise
             if self._failure is not None:
                 self._disconnect()
                 raise self._failure
@@ -124,6 +130,7 @@ class DoipTcpServer:
         self._transports: dict[int, asyncio.Transport] = {}
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; return the port, a free one for port 0.
@@ -140,19 +147,25 @@ class DoipTcpServer:
 
     async def close(self) -> None:
         """Close all connections and stop listening."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for transport in self._transports.values():
-            transport.abort()
+        self._is_closed = True
+        self._schedule()
         if self._listener is not None:
+            for listener in self._listener.sockets:
+                await stop_accepting(listener.fileno())
             self._listener.close()
             await self._listener.wait_closed()
-        await asyncio.sleep(0)
+        for transport in self._transports.values():
+            transport.abort()
+        for _ in range(_TURNS_TO_LOSE):
+            await asyncio.sleep(0)
 
     def _pipe(self) -> "_Pipe":
         number = next(self._numbers)
 
         def open_(transport: asyncio.Transport) -> None:
+            if self._is_closed:  # it was accepted when we closed
+                transport.abort()
+                return
             self._transports[number] = transport
             _send_at_once(transport)
             self._server.connect(number, self._clock.now())
@@ -183,7 +196,7 @@ class DoipTcpServer:
             self._timer.cancel()
             self._timer = None
         deadline = self._server.deadline
-        if deadline is not None:
+        if deadline is not None and not self._is_closed:
             left_s = max((deadline - self._clock.now()).total_seconds(), 0)
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(left_s, self._tick)

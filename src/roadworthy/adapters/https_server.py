@@ -20,6 +20,7 @@ from typing import Any
 import uvicorn
 from typing_extensions import override
 
+from roadworthy.adapters._accepting import stop_accepting
 from roadworthy.adapters._http_protocol import GuardedProtocol, connections_max
 from roadworthy.adapters.tls import Refused, TlsServer, server_context
 from roadworthy.base.errors import ConflictError, StoreError
@@ -59,14 +60,12 @@ class RunningServer:
         Raises:
             StoreError: the application's start-up failed; its log says why.
         """
-        self._task = asyncio.create_task(self._run())
-        while not self._server.started:
-            await asyncio.wait((self._task,), timeout=0.01)
-            if self._task.done():
-                self._listener.close()
-                raise StoreError(
-                    "the application's start-up failed", value="server", todo="see the log"
-                ) from self._task.exception()
+        self._task = task = asyncio.create_task(self._run())
+        try:
+            await self._until_started(task)
+        except BaseException:
+            await self._give_up(task)
+            raise
 
     async def stop(self) -> None:
         """Stop accepting, let requests finish, end streams; at most about 3 s."""
@@ -74,10 +73,28 @@ class RunningServer:
         if task is None:
             return
         if not self._server.should_exit:
+            await stop_accepting(self._listener.fileno())
             self._server.should_exit = True
             await asyncio.wait((task,), timeout=_GRACE_S)
             self._server.hang_up()
         await task
+
+    async def _until_started(self, task: "asyncio.Task[None]") -> None:
+        while not self._server.started:
+            await asyncio.wait((task,), timeout=0.01)
+            if task.done():
+                raise StoreError(
+                    "the application's start-up failed", value="server", todo="see the log"
+                ) from task.exception()
+
+    async def _give_up(self, task: "asyncio.Task[None]") -> None:
+        if self._server.started:
+            await self.stop()
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await stop_accepting(self._listener.fileno())
+        self._listener.close()
 
     async def _run(self) -> None:
         try:

@@ -124,10 +124,16 @@ class VehicleGate:
         Raises:
             LinkError: the broker can't be reached.
         """
-        self._auth = await self._broker.connect("auth")
-        self._system = await self._broker.connect("system")
-        await self._auth.subscribe(_SUBJECT, cb=self._answer)
-        await self._auth.flush()
+        try:
+            self._auth = await self._broker.connect("auth")
+            self._system = await self._broker.connect("system")
+            await self._auth.subscribe(_SUBJECT, cb=self._answer)
+            await self._auth.flush()
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, NatsError | TimeoutError):
+                raise LinkError(f"can't be opened ({error})", value="gate") from error
+            raise
 
     async def close(self) -> None:
         """Stop answering; no vehicle can connect from now on."""

@@ -72,9 +72,12 @@ class NatsMessages:
         self._connection = await self._broker.connect("backend")
         try:
             self._consumer = await self._bind(self._connection.jetstream())
-        except (NatsError, TimeoutError) as error:
+        except BaseException as error:
             await self._connection.close()
-            raise LinkError(f"can't open the message stream ({error})", value="broker") from error
+            if isinstance(error, NatsError | TimeoutError):
+                what = f"can't open the message stream ({error})"
+                raise LinkError(what, value="broker") from error
+            raise
 
     async def close(self) -> None:
         """Disconnect; the broker keeps collecting."""

@@ -95,10 +95,14 @@ class ChildProcess:
             return
         _send(process, signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), self._settings.stop_timeout_s)
+            async with asyncio.timeout(self._settings.stop_timeout_s):
+                await process.wait()
         except TimeoutError:
             _send(process, signal.SIGKILL)
             await process.wait()
+        except BaseException:
+            _send(process, signal.SIGKILL)
+            raise
 
     def log_tail(self) -> str:
         """Return the end of what the child printed."""
@@ -140,20 +144,27 @@ class ChildProcess:
 
     async def _lock(self) -> int:
         lock = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            await self._wait_for_lock(lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        return lock
+
+    async def _wait_for_lock(self, lock: int) -> None:
         waited_s, pause_s = 0.0, 0.05
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if waited_s >= self._settings.lock_timeout_s:
-                    os.close(lock)
                     raise ConflictError(
                         f"another {self._settings.name} works in this folder",
                         value=str(self._settings.folder),
                         todo="stop it or use another folder",
                     ) from None
             else:
-                return lock
+                return
             waited_s += pause_s
             await self._clock.sleep(pause_s)
 

@@ -9,7 +9,6 @@ often it is lost there, because the server closes while our request is on its wa
 """
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -140,9 +139,7 @@ async def ask_tls_reason(host: str, port: int, context: ssl.SSLContext) -> str |
             try:
                 await reader.read(1)
             finally:
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+                writer.transport.abort()  # a mute server would not let it close in order
     except ssl.SSLError as error:
         return tls_reason(error)
     except ConnectionRefusedError:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,16 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
 
 @dataclass
 class Server:
-    """A server in a process of its own, its folder and its offline keys."""
+    """A server in a process of its own, its folder and its offline keys.
+
+    said: what it printed after it was ready, once it is stopped.
+    """
 
     process: subprocess.Popen[str]
     ready: dict[str, Any]
     folder: Path
     offline: Path
+    said: str = ""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -67,7 +72,40 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(_END_LIMIT_S)
+        try:
+            return self.process.wait(_END_LIMIT_S)
+        finally:
+            self.process.kill()
+            self.said, _ = self.process.communicate()
+
+
+@contextmanager
+def program(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the program in a process of its own, which does not outlive the block.
+
+    It heeds Ctrl-C even where the tests run in the background, with SIGINT ignored.
+    """
+    command = [sys.executable, "-m", "roadworthy", *map(str, arguments)]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    """Return the next line that a program prints; empty when none comes in time."""
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], _START_LIMIT_S)
+    return process.stdout.readline() if readable else ""
 
 
 def children(process_id: int) -> list[int]:
@@ -93,13 +131,10 @@ def start_server(folder: Path, offline: Path, log: Path) -> Server:
         process = subprocess.Popen(  # noqa: S603 - our own program
             command, stdout=subprocess.PIPE, stderr=errors, text=True
         )
-    assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], _START_LIMIT_S)
-    line = process.stdout.readline() if readable else ""
+    line = read_line(process)
     if not line:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        process.communicate()
         pytest.fail(f"the server did not start: {log.read_text()}")
     return Server(process, json.loads(line), folder, offline)
 
@@ -120,10 +155,7 @@ def server(
     folder, offline = keys_folder
     started = start_server(folder, offline, tmp_path_factory.mktemp("log") / "log.txt")
     yield started
-    if started.process.poll() is None:
-        started.stop()
-    if started.process.stdout is not None:
-        started.process.stdout.close()
+    started.stop()
 
 
 @pytest.fixture

@@ -1,28 +1,30 @@
 """A vehicle to try with: simulated ECUs on a DoIP port, and an agent that finds them."""
 
 import json
-import select
 import signal
 import socket
 import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Cli, Server
+from tests.cli.conftest import Cli, Server, program, read_line
 
+from roadworthy.adapters.ports import reserved_port
+from roadworthy.base.clock import SystemClock
 from roadworthy.vehicle.config import load_config
 
-_LIMIT_S = 60
-_ATTEMPTS = 400
+_LIMIT_S = 120
+_PAUSE_S = 0.1
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+@pytest.fixture
+def port() -> Iterator[int]:
+    with reserved_port() as held:
+        yield held
 
 
 def enroll(user: Cli, server: Server, folder: Path, vin: str, doip_port: int) -> str:
@@ -37,37 +39,38 @@ def enroll(user: Cli, server: Server, folder: Path, vin: str, doip_port: int) ->
 
 @contextmanager
 def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "roadworthy", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(_LIMIT_S) == 0
+    with program(*arguments) as process:
+        yield process
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=_LIMIT_S)
+        assert process.returncode == 0, errors
 
 
 def line(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], _LIMIT_S)
-    assert readable, "said nothing"
-    return dict(json.loads(process.stdout.readline()))
+    return dict(json.loads(read_line(process)))
+
+
+def ecus_of(user: Cli, vehicle: str) -> list[dict[str, Any]]:
+    """Wait for the vehicle's first inventory."""
+    clock, idle = SystemClock(), threading.Event()
+    limit = clock.monotonic() + _LIMIT_S
+    while not (found := user.ok("vehicle", "show", vehicle)["ecus"]):
+        assert clock.monotonic() < limit, "reported nothing"
+        idle.wait(_PAUSE_S)
+    return list(found)
 
 
 def test_an_agent_finds_the_ecus_of_a_simulated_vehicle(
-    user: Cli, server: Server, tmp_path: Path
+    user: Cli, server: Server, tmp_path: Path, port: int
 ) -> None:
-    folder, port = tmp_path / "vehicle", free_port()
+    folder = tmp_path / "vehicle"
     vehicle = enroll(user, server, folder, "RWT00000000000701", port)
     simulation = ("vehicle", "simulate", folder, "--type", "car-b", "--output", "json")
     with running(*simulation) as ecus:
         assert line(ecus) == {"event": "ready", "vehicle": vehicle, "doip": port}
         config = load_config(folder / "agent.toml")
         with running("agent", "run", "--config", folder / "agent.toml"):
-            found = user.ok("vehicle", "show", vehicle)["ecus"]
-            for _ in range(_ATTEMPTS):
-                if found:
-                    break
-                found = user.ok("vehicle", "show", vehicle)["ecus"]
+            found = ecus_of(user, vehicle)
     assert {ecu["address"] for ecu in found} == {ecu.address for ecu in config.ecus}
     before = (folder / "agent.toml").read_bytes()
     with running(*simulation) as ecus:
@@ -76,10 +79,10 @@ def test_an_agent_finds_the_ecus_of_a_simulated_vehicle(
 
 
 def test_ecus_that_the_simulation_does_not_have_are_told(
-    user: Cli, server: Server, tmp_path: Path
+    user: Cli, server: Server, tmp_path: Path, port: int
 ) -> None:
     folder = tmp_path / "vehicle"
-    enroll(user, server, folder, "RWT00000000000702", free_port())
+    enroll(user, server, folder, "RWT00000000000702", port)
     config = folder / "agent.toml"
     config.write_text(config.read_text() + '\n[[ecus]]\naddress = 0x10\ndomain = "body"\n')
     result = user("vehicle", "simulate", folder)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from tests.e2e.processes import LIMIT_S
 from tests.e2e.world import Server
 
 from roadworthy.adapters.https_client import HttpsCloud, HttpsSettings
@@ -34,10 +35,19 @@ class HandVehicle:
     signer: CryptoSigner
     tls: TlsClient
 
-    async def on_mqtt(self, server: Server, work: Callable[[Link], Awaitable[None]]) -> None:
-        """Do something with a connection to the broker."""
+    async def on_mqtt(
+        self,
+        server: Server,
+        work: Callable[[Link], Awaitable[None]],
+        *,
+        timeout_s: float = LIMIT_S,
+    ) -> None:
+        """Do something with a connection to the broker.
+
+        A broker that does not accept the certificate is found out only after `timeout_s`.
+        """
         port = int(server.ready["mqtt"])
-        settings = MqttSettings("127.0.0.1", port, self.key, self.tls, timeout_s=5.0)
+        settings = MqttSettings("127.0.0.1", port, self.key, self.tls, timeout_s=timeout_s)
         link = MqttMessages(settings, clock=SystemClock(), chance=SystemChance())
         try:
             await work(link)

@@ -168,7 +168,7 @@ class Child:
             for pid, _ in self.family():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            self.wait()
+        self.wait()
 
     def _events(self) -> Iterator[dict[str, Any]]:
         for line in self.lines.copy():

@@ -217,7 +217,7 @@ def test_a_certificate_of_a_foreign_authority_opens_nothing(
         reasons.append(await reason(link))
 
     run_async(lambda: foreign.on_https(world.server, on_https))
-    run_async(lambda: foreign.on_mqtt(world.server, on_mqtt))
+    run_async(lambda: foreign.on_mqtt(world.server, on_mqtt, timeout_s=5.0))
     assert all("certificate" in why or "authority" in why for why in reasons), reasons
     for door in ("vehicles-https", "vehicles-mqtt"):
         until(lambda door=door: entries(world.client, f"door/{door}"), f"an entry of {door}")  # type: ignore[misc]

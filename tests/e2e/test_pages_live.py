@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.e2e.conftest import World
 from tests.e2e.handheld import enrol
 from tests.e2e.world import create_campaign, entries, finish, members, open_campaign
-from tests.pages.browser import find_browser, launch
+from tests.pages.browser import find_browser, launch, new_context
 from tests.pages.conftest import Watch
 
 from roadworthy.cloud.client import OperatorClient
@@ -53,7 +53,8 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def tab(browser: Browser, site: str, *, width: int = 1280, scripts: bool = True) -> Iterator[Page]:
     """Open a tab; what the page must never do fails the test at its end."""
-    context = browser.new_context(
+    context = new_context(
+        browser,
         viewport={"width": width, "height": 844},
         java_script_enabled=scripts,
         reduced_motion="reduce",
@@ -175,6 +176,7 @@ def test_who_signs_out_in_one_tab_is_asked_to_sign_in_in_the_others(
             # A tab that is closed while it goes to another page may never tell that it closed.
             expect(other.get_by_role("button", name="Sign in")).to_be_visible()
         expect(page).to_have_url(f"{world.server.url}/sign-in?return_to={path}")
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
 @pytest.mark.usefixtures("rollout")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from doipclient.client import DoIPClient
 from doipclient.connectors import DoIPClientUDSConnector
 from tests.e2e.conftest import World
-from tests.e2e.processes import until
+from tests.e2e.processes import LIMIT_S, until
 from tests.e2e.world import add_release, members, open_campaign
+from typing_extensions import override
 from udsoncan import AsciiCodec
 from udsoncan.client import Client
 from udsoncan.services.DiagnosticSessionControl import DiagnosticSessionControl
@@ -26,6 +27,14 @@ UPDATED = ("hw-hvac-h3", "hw-seat-s1", "hw-light-l4", "hw-radar-77g", "hw-door-d
 RELEASE, CAMPAIGN = "comfort-2", "comfort"
 
 
+class PatientClient(DoIPClient):
+    """Gives a slow machine more than two seconds to acknowledge a request."""
+
+    @override
+    def send_diagnostic(self, diagnostic_payload: bytearray, timeout: float = LIMIT_S) -> None:
+        super().send_diagnostic(diagnostic_payload, timeout)  # type: ignore[no-untyped-call]
+
+
 @contextmanager
 def stock_tester(port: int, ecu: EcuType, serial: str, version: str) -> Iterator[Client]:
     config: ClientConfig = {
@@ -34,10 +43,10 @@ def stock_tester(port: int, ecu: EcuType, serial: str, version: str) -> Iterator
             int(Did.SOFTWARE_VERSION): AsciiCodec(len(version)),
             int(Did.HARDWARE_ID): AsciiCodec(len(ecu.hardware_id)),
         },
-        "request_timeout": 20,
-        "p2_timeout": 10,
+        "request_timeout": LIMIT_S,
+        "p2_timeout": LIMIT_S,
     }
-    client = DoIPClient(  # type: ignore[no-untyped-call]
+    client = PatientClient(  # type: ignore[no-untyped-call]
         "127.0.0.1", ecu.address, tcp_port=port, client_logical_address=TESTER
     )
     with closing(client), Client(DoIPClientUDSConnector(client), config=config) as uds:  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ import msgspec
 from tests.e2e.processes import LIMIT_S, Child, Process, until
 
 from roadworthy.adapters.files import FolderArtifacts
+from roadworthy.adapters.ports import reserved_port
 from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.base.clock import SystemChance, SystemClock
 from roadworthy.base.ids import Sha256
@@ -76,6 +77,7 @@ class Server:
         self.folder = folder / "server"
         self.offline = folder / "offline-keys"
         self.ready: dict[str, Any] = {}
+        self._ports: tuple[int, ...] = ()
         self._child: Child | None = None
 
     @property
@@ -90,14 +92,11 @@ class Server:
         return str(self.ready["operator"])
 
     def start(self) -> None:
-        """Start it on the ports that it had before, or on any."""
-        operator, vehicle = (
-            str(self.ready[name]).rpartition(":")[2] if self.ready else "0"
-            for name in ("operator", "vehicle")
-        )
+        """Start it, always on the same ports, which nobody else gets while it is down."""
+        operator, vehicle, mqtt = map(str, self._ports)
         arguments = ["roadworthy", "--output", "json", "serve", "--folder", str(self.folder)]
         arguments += ["--operator-port", operator, "--vehicle-port", vehicle]
-        arguments += ["--mqtt-port", str(self.ready.get("mqtt", 0)), "--environment", "Test"]
+        arguments += ["--mqtt-port", mqtt, "--environment", "Test"]
         self._child = Child("server", arguments, self.folder.parent)
         self.ready = self.child.event("ready")
 
@@ -112,13 +111,16 @@ class Server:
     @contextlib.contextmanager
     def running(self) -> Iterator["Server"]:
         """Run it for as long as the block does."""
-        try:
+        with contextlib.ExitStack() as stack:
+            self._ports = tuple(stack.enter_context(reserved_port()) for _ in range(3))
+            stack.callback(self._kill_all)
             self.start()
             yield self
             self.stop()
-        finally:
-            if self._child is not None:
-                self._child.kill_all()
+
+    def _kill_all(self) -> None:
+        if self._child is not None:
+            self._child.kill_all()
 
     def client(self) -> OperatorClient:
         """Return a client with the token of the command line on this machine."""

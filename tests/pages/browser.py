@@ -6,8 +6,9 @@ In this order: Debian's Chromium, a Chromium on the path, the one that
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect
 
 _DEBIAN = Path("/usr/bin/chromium")
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -39,4 +40,13 @@ def find_browser() -> str:
 
 def launch(playwright: Playwright, path: str) -> Browser:
     """Start the browser at `path`, headless."""
-    return playwright.chromium.launch(executable_path=path, headless=True, args=list(_FLAGS))
+    return playwright.chromium.launch(
+        executable_path=path, headless=True, args=list(_FLAGS), timeout=PATIENCE_MS
+    )
+
+
+def new_context(browser: Browser, **options: Any) -> BrowserContext:  # noqa: ANN401 - Playwright's
+    """Return a context of the browser that has patience with a slow machine."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from tests.pages.browser import PATIENCE_MS, find_browser, launch
+from tests.pages.browser import find_browser, launch, new_context
 from tests.pages.server import serving
 
 _MISSING = "PAGE TESTS SKIPPED: no Chromium found; install Debian's `chromium` to run them"
@@ -74,14 +74,14 @@ def open_page(browser: Browser, site: str) -> Iterator[Open]:
     contexts: list[tuple[BrowserContext, Watch]] = []
 
     def opened(path: str, *, width: int = 1280, theme: str = "light", scripts: bool = True) -> Page:
-        context = browser.new_context(
+        context = new_context(
+            browser,
             viewport={"width": width, "height": 844},
             color_scheme="dark" if theme == "dark" else "light",
             java_script_enabled=scripts,
             reduced_motion="reduce",
         )
         contexts.append((context, Watch(context, site)))
-        context.set_default_timeout(PATIENCE_MS)
         context.request.post(f"{site}/reset")
         page = context.new_page()
         page.goto(site + path)

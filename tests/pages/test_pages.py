@@ -7,9 +7,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, Route, expect
 from tests.cloud.web import fleet_samples, samples
+from tests.pages.browser import new_context
 from tests.pages.conftest import Open
-from tests.pages.server import free_port, serving
+from tests.pages.server import serving
 
+from roadworthy.adapters.ports import reserved_port
 from roadworthy.cloud.web import views
 
 CAMPAIGN = "/campaigns/c-7f21"
@@ -192,22 +194,23 @@ def test_the_theme_switch_is_remembered(open_page: Open) -> None:
 
 
 def test_a_page_survives_a_restart_of_the_server(browser: Browser) -> None:
-    context, port = browser.new_context(), free_port()
+    context = new_context(browser)
     page = context.new_page()
     badge = page.locator("#connection")
-    with serving(port) as site:
-        page.goto(site + CAMPAIGN)
-        expect(badge).to_have_text("Live")
-    expect(badge).to_have_text("Reconnecting")
-    with serving(port):
-        expect(badge).to_have_text("Live")
-        move(page, LATER)
-        expect_confirmed(page, LATER)
-        context.close()
+    with reserved_port() as port:
+        with serving(port) as site:
+            page.goto(site + CAMPAIGN)
+            expect(badge).to_have_text("Live")
+        expect(badge).to_have_text("Reconnecting")
+        with serving(port):
+            expect(badge).to_have_text("Live")
+            move(page, LATER)
+            expect_confirmed(page, LATER)
+            context.close()
 
 
 def test_a_page_is_live_although_a_script_comes_late(browser: Browser, site: str) -> None:
-    context, late = browser.new_context(), threading.Event()
+    context, late = new_context(browser), threading.Event()
     page = context.new_page()
 
     def wait(route: Route) -> None:
@@ -224,7 +227,7 @@ def test_a_page_is_live_although_a_script_comes_late(browser: Browser, site: str
 def test_a_page_is_live_although_its_first_connection_failed(
     browser: Browser, site: str, status: int
 ) -> None:
-    context = browser.new_context()
+    context = new_context(browser)
     page = context.new_page()
     badge = page.locator("#connection")
     page.route("**/events", lambda route: route.fulfill(status=status) if status else route.abort())

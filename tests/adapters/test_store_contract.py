@@ -13,8 +13,8 @@ from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.base.errors import ConflictError, StoreError
 from roadworthy.base.ids import HardwareId, Sha256, Vin
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
-from roadworthy.fleet.inventory import Vehicle
-from roadworthy.fleet.ports import Census, Running
+from roadworthy.fleet.inventory import EcuState, Vehicle
+from roadworthy.fleet.ports import Census, Running, SlotSize
 from roadworthy.updates.campaign import Campaign, CampaignState
 from roadworthy.updates.release import Delta, ReleaseState
 
@@ -324,3 +324,35 @@ WRITES: dict[str, Work] = {
 def test_tables_for_reading_can_not_be_written(store: AnyStore, name: str) -> None:
     with pytest.raises(StoreError):
         WRITES[name](store.read())
+
+
+def sized(serial: str, size_bytes: int, hardware_id: str = "hw-a") -> EcuState:
+    return msgspec.structs.replace(ecu(serial, hardware_id), slot_size_bytes=size_bytes)
+
+
+def test_slot_sizes_are_those_that_most_vehicles_tell(store: AnyStore) -> None:
+    kinds = [HardwareId("hw-a"), HardwareId("hw-b"), HardwareId("hw-c")]
+    put_vehicles(
+        store,
+        vehicle(1, ecus=(sized("1", 100), sized("2", 100), sized("3", 7), sized("4", 8, "hw-b"))),
+        vehicle(2, ecus=(sized("1", 100), sized("2", 0))),
+        vehicle(3, ecus=(sized("1", 7), sized("2", 7), sized("3", 7)), revoked_at=5.0),
+        vehicle(4, ecus=(sized("1", 0, "hw-c"),)),
+    )
+    slot_sizes = store.read().vehicles.slot_sizes
+    of_a, of_b = SlotSize(kinds[0], 100, vehicles=2), SlotSize(kinds[1], 8, vehicles=1)
+    assert slot_sizes(kinds) == [of_a, of_b]
+    assert slot_sizes(kinds[1:]) == [of_b]
+    assert slot_sizes([]) == []
+
+
+def test_slot_sizes_follow_what_vehicles_tell(store: AnyStore) -> None:
+    kind, slot_sizes = HardwareId("hw-a"), store.read().vehicles.slot_sizes
+    put_vehicles(store, vehicle(1, ecus=(sized("1", 100),)), vehicle(2, ecus=(sized("1", 90),)))
+    assert slot_sizes([kind]) == [SlotSize(kind, 100, 1)], "of two the larger"
+    put_vehicles(store, vehicle(1, ecus=(sized("1", 90),)))
+    assert slot_sizes([kind]) == [SlotSize(kind, 90, 2)]
+    put_vehicles(store, vehicle(1, ecus=(ecu("1"),)))
+    assert slot_sizes([kind]) == [SlotSize(kind, 90, 1)]
+    put_vehicles(store, vehicle(2, ecus=(sized("1", 90),), revoked_at=1.0))
+    assert slot_sizes([kind]) == []

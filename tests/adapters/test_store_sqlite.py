@@ -23,6 +23,7 @@ from roadworthy.adapters.sqlite_store import SqliteStore
 from roadworthy.base.errors import StoreError
 from roadworthy.base.ids import HardwareId, Sha256
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
+from roadworthy.fleet.ports import SlotSize
 from roadworthy.updates.campaign import CampaignState
 from roadworthy.updates.gate import MemberStage
 from roadworthy.updates.ports import Traffic
@@ -354,3 +355,22 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
         migrate(link, (*MIGRATIONS, broken))
     with closing(open_store(path)) as store:
         assert store.write_now(append) == 0
+
+
+def test_the_fourth_schema_takes_vehicles_that_never_told_a_slot_size(path: Path) -> None:
+    old = vehicle(1, ecus=(ecu("1"),))
+    body = encode(old).replace(b',"slot_size_bytes":0', b"")
+    assert b"slot_size" not in body
+    with closing(Link(path, writer=True)) as link:
+        migrate(link, MIGRATIONS[:3])
+    with closing(sqlite3.connect(path)) as third:
+        values = (old.key, old.vin, old.type, body)
+        third.execute("INSERT INTO vehicle VALUES (?, ?, ?, 0, 0, '', ?)", values)
+        third.commit()
+    with closing(open_store(path)) as store:
+        vehicles = store.read().vehicles
+        assert vehicles.get(old.key) == old
+        assert vehicles.slot_sizes([HardwareId("hw-a")]) == []
+        told = msgspec.structs.replace(ecu("1"), slot_size_bytes=50)
+        store.write_now(lambda tables: tables.vehicles.put(vehicle(1, ecus=(told,))))
+        assert vehicles.slot_sizes([HardwareId("hw-a")]) == [SlotSize(HardwareId("hw-a"), 50, 1)]

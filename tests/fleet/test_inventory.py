@@ -36,6 +36,7 @@ ECUS = st.builds(
     slots=st.sampled_from(Slots),
     running=st.sampled_from(["A", "B"]),
     trial=st.booleans(),
+    slot_size_bytes=st.integers(0, 2**32 - 1),
 )
 LISTS = st.lists(ECUS, max_size=3, unique_by=(lambda one: one.serial, lambda one: one.address))
 
@@ -142,3 +143,29 @@ def test_the_software_set_names_every_image_of_each_kind_of_ecu() -> None:
     )
     assert software_set(ecus) == {"esp-9": {"a" * 64, "b" * 64}}
     assert software_set(()) == {}
+
+
+ECU = EcuState(
+    serial=EcuSerial("E1"),
+    hardware_id=HardwareId("hw-a"),
+    domain=Domain.BODY,
+    address=1,
+    version="1.0",
+    sha256=Sha256("a" * 64),
+    release_counter=1,
+)
+
+
+def test_an_ecu_may_tell_its_slot_size_and_may_leave_it_out() -> None:
+    (old,) = ecus_to_json((ECU,))
+    del old["slot_size_bytes"]
+    assert parse_ecus([old]) == (ECU,)
+    (told,) = parse_ecus([old | {"slot_size_bytes": (1 << 32) - 1}])
+    assert told.slot_size_bytes == (1 << 32) - 1
+
+
+@pytest.mark.parametrize("size_bytes", [-1, 1 << 32, 1.5, "1", True, None])
+def test_a_slot_size_that_can_not_be_is_refused(size_bytes: object) -> None:
+    (value,) = ecus_to_json((ECU,))
+    with pytest.raises(InputError):
+        parse_ecus([value | {"slot_size_bytes": size_bytes}])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.adapters.conftest import Authority
-from tests.vehicle.world import REPORT_SIGNER, SECRET, VEHICLE, World
+from tests.vehicle.world import REPORT_SIGNER, SECRET, SLOT_SIZE_BYTES, VEHICLE, World
 
 from roadworthy.adapters.doip import DoipTcpServer
 from roadworthy.base.clock import SystemClock
@@ -98,9 +98,9 @@ async def test_a_wired_agent_reads_its_ecus_over_doip_and_keeps_its_report_for_l
     )
     report = parse_report(unseal(base64.b64decode(record["payload"]), key_of(REPORT_SIGNER)))
     assert isinstance(report, Inventory)
-    assert [(ecu.serial, ecu.domain) for ecu in report.ecus] == [
-        ("brake", Domain.SAFETY),
-        ("cluster", Domain.BODY),
+    assert [(ecu.serial, ecu.domain, ecu.slot_size_bytes) for ecu in report.ecus] == [
+        ("brake", Domain.SAFETY, SLOT_SIZE_BYTES),
+        ("cluster", Domain.BODY, SLOT_SIZE_BYTES),
     ]
 
 

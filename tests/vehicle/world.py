@@ -38,6 +38,7 @@ from roadworthy.vehicle.settings import AgentSettings, EcuPlace, Identity, Ports
 
 VEHICLE = VehicleKey("v0123456789abcdef")
 REPORT_SIGNER = signer_from_seed(b"\x07" * 32)
+SLOT_SIZE_BYTES = 16 * 1024
 SECRET = b"0123456789abcdef"
 
 
@@ -192,7 +193,7 @@ class MemoryEcu:
         self.identity = EcuIdentity(EcuSerial(serial), HardwareId(f"hw-{serial}"), "PN-1", VEHICLE)
         self.settings = EcuSettings(self.identity, SECRET, block_length_max=1026)
         record = SlotRecord(sha(old), len(old), "1.0.0", 1)
-        self.memory = RamSlotMemory(16 * 1024, factory_state(record), old)
+        self.memory = RamSlotMemory(SLOT_SIZE_BYTES, factory_state(record), old)
         self.verify = partial_verification(self.identity, director_root)
         self.never_boots: set[Sha256] = set()
         self.is_silent = False

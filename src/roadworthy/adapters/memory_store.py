@@ -5,6 +5,7 @@ replaced; records are frozen, so what it hands out can't change what it holds. I
 loop and no thread, and lives as long as its object.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -15,7 +16,7 @@ from roadworthy.adapters.store_records import AccountRecord, EntryRecord
 from roadworthy.base.errors import ConflictError, StoreError
 from roadworthy.base.ids import HardwareId, Sha256, VehicleKey, Vin
 from roadworthy.fleet.inventory import Vehicle
-from roadworthy.fleet.ports import Census, Running
+from roadworthy.fleet.ports import Census, Running, SlotSize
 from roadworthy.updates.release import Delta, Release
 
 __all__ = ["MemoryStore", "MemoryTables"]
@@ -102,6 +103,18 @@ class MemoryVehicles:
                     found.setdefault(place, []).append(vehicle.key)
         rows = [Running(*place, len(set(keys)), len(keys)) for place, keys in found.items()]
         return sorted(rows, key=lambda one: (-one.vehicles, one))[:limit]
+
+    def slot_sizes(self, hardware_ids: Sequence[HardwareId]) -> list[SlotSize]:
+        """Return the slot size of each of these kinds of ECUs that most vehicles tell."""
+        told = Counter(
+            place
+            for vehicle in self._in_use()
+            for place in {(ecu.hardware_id, ecu.slot_size_bytes) for ecu in vehicle.ecus}
+            if place[1] and place[0] in hardware_ids
+        )
+        rows = [SlotSize(*place, vehicles) for place, vehicles in told.items()]
+        best = {row.hardware_id: row for row in sorted(rows, key=lambda one: (one[2], one[1]))}
+        return [best[kind] for kind in sorted(best)]
 
     def census(self, seen_since: float) -> Census:
         """Return the fleet in numbers; online is who was seen since then (Unix seconds)."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from roadworthy.adapters.sqlite_link import Link, decode, encode, json_list
 from roadworthy.base.ids import HardwareId, Sha256, VehicleKey, Vin
 from roadworthy.fleet.inventory import Vehicle
-from roadworthy.fleet.ports import Census, Running
+from roadworthy.fleet.ports import Census, Running, SlotSize
 
 __all__ = ["SqliteVehicles"]
 
@@ -17,7 +17,8 @@ _Place = tuple[HardwareId, str, int, Sha256]
 class SqliteVehicles:
     """Implements `fleet.ports.VehicleTable`.
 
-    How many ECUs run what is counted along with each change, so that asking is cheap.
+    How many ECUs run what, and how many vehicles tell which slot size, is counted along with
+    each change, so that asking is cheap.
     """
 
     def __init__(self, link: Link) -> None:
@@ -56,6 +57,7 @@ class SqliteVehicles:
             },
         )
         self._count(_places(before), _places(vehicle))
+        self._count_slots(_slots(before), _slots(vehicle))
 
     def page(self, *, text: str = "", offset: int = 0, limit: int = 50) -> list[Vehicle]:
         """Return vehicles in the order of their VIN; `text` is part of VIN, key or type."""
@@ -113,6 +115,16 @@ class SqliteVehicles:
         )
         return [Running(*row) for row in rows]
 
+    def slot_sizes(self, hardware_ids: Sequence[HardwareId]) -> list[SlotSize]:
+        """Return the slot size of each of these kinds of ECUs that most vehicles tell."""
+        rows = self._link.rows(
+            "SELECT hardware_id, size_bytes, vehicles FROM slot_size "
+            "WHERE hardware_id IN (SELECT value FROM json_each(:kinds)) "
+            "ORDER BY hardware_id, vehicles, size_bytes",
+            {"kinds": json_list(hardware_ids)},
+        )
+        return list({row[0]: SlotSize(*row) for row in rows}.values())
+
     def census(self, seen_since: float) -> Census:
         """Return the fleet in numbers; online is who was seen since then (Unix seconds)."""
         row = self._link.row(
@@ -152,6 +164,35 @@ class SqliteVehicles:
             "AND release_counter = :release_counter AND sha256 = :sha256 AND ecus <= 0",
             [{key: row[key] for key in _PLACE} for row in changed],
         )
+
+    def _count_slots(
+        self, before: set[tuple[HardwareId, int]], after: set[tuple[HardwareId, int]]
+    ) -> None:
+        changed = [
+            {"hardware_id": place[0], "size_bytes": place[1], "vehicles": change}
+            for places, change in ((after - before, 1), (before - after, -1))
+            for place in places
+        ]
+        if not changed:
+            return
+        self._link.change_many(
+            "INSERT INTO slot_size VALUES (:hardware_id, :size_bytes, :vehicles) "
+            "ON CONFLICT (hardware_id, size_bytes) DO UPDATE SET "
+            "vehicles = vehicles + excluded.vehicles",
+            changed,
+        )
+        self._link.change_many(
+            "DELETE FROM slot_size WHERE hardware_id = :hardware_id "
+            "AND size_bytes = :size_bytes AND vehicles <= 0",
+            [{name: row[name] for name in ("hardware_id", "size_bytes")} for row in changed],
+        )
+
+
+def _slots(vehicle: Vehicle | None) -> set[tuple[HardwareId, int]]:
+    """Return which slot sizes a vehicle tells of its kinds of ECUs, each of them once."""
+    if vehicle is None or vehicle.revoked_at > 0:
+        return set()
+    return {(ecu.hardware_id, ecu.slot_size_bytes) for ecu in vehicle.ecus if ecu.slot_size_bytes}
 
 
 def _places(vehicle: Vehicle | None) -> "Counter[_Place]":

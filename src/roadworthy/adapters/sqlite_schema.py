@@ -105,7 +105,19 @@ _RUNNING_AND_IMAGES = (
         FROM release, json_each(CAST(release.body AS TEXT), '$.artifacts') AS artifact""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LIVE_AND_TRAFFIC, _RUNNING_AND_IMAGES)
+# Which slot sizes vehicles tell; none did before.
+_SLOT_SIZES = (
+    """CREATE TABLE slot_size (
+        hardware_id TEXT NOT NULL, size_bytes INTEGER NOT NULL, vehicles INTEGER NOT NULL,
+        PRIMARY KEY (hardware_id, size_bytes)) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _FIRST,
+    _LIVE_AND_TRAFFIC,
+    _RUNNING_AND_IMAGES,
+    _SLOT_SIZES,
+)
 
 
 def migrate(link: Link, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:

@@ -81,7 +81,10 @@ def _show(output: Output, item: dict[str, Any]) -> None:
         return
     output.gap()
     output.table(
-        [">Address", "ECU", "Hardware", "Domain", "Version", ">Counter", "Slot", "SHA-256"],
+        [
+            *(">Address", "ECU", "Hardware", "Domain", "Version", ">Counter", "Slot"),
+            *(">Slot bytes", "SHA-256"),
+        ],
         [
             (
                 f"0x{ecu['address']:04X}",
@@ -91,6 +94,7 @@ def _show(output: Output, item: dict[str, Any]) -> None:
                 ecu["version"],
                 ecu["release_counter"],
                 f"{ecu['running']} on trial" if ecu["trial"] else ecu["running"],
+                f"{ecu['slot_size_bytes']:,}" if ecu["slot_size_bytes"] else "",
                 ecu["sha256"][:_SHORT],
             )
             for ecu in item["ecus"]

@@ -1,7 +1,9 @@
 """What an ECU says of itself: data identifiers (ISO 14229-1 Annex C) as typed values.
 
 F190 carries the vehicle key (17 characters, like a VIN) so that no VIN is on the bus of the
-update path. FD00 is ours: running slot, phase, hashes of both slots, release counter.
+update path. FD00 is ours: running slot, phase, hashes of both slots, release counter. So is
+FD01: the size of one slot, which an ECU may leave out, as ISO 14229-1 lets it do with
+identifiers that it does not know.
 """
 
 import struct
@@ -30,12 +32,15 @@ __all__ = [
     "SlotStatus",
     "decode_reading",
     "decode_status",
+    "encode_slot_size",
     "encode_status",
 ]
 
 _STATUS = struct.Struct(">cB32s32sI")
 _PHASES = (Phase.COMMITTED, Phase.TRIAL, Phase.ARMED)
 _NO_IMAGE = bytes(32)
+_SLOT_SIZE = struct.Struct(">HI")
+_SLOT_SIZE_MAX = (1 << 32) - 1
 
 
 class Did(IntEnum):
@@ -47,9 +52,11 @@ class Did(IntEnum):
     VEHICLE = 0xF190
     HARDWARE_ID = 0xF191
     SLOT_STATUS = 0xFD00
+    SLOT_SIZE = 0xFD01
 
 
 IDENTITY_DIDS: tuple[Did, ...] = tuple(Did)
+_ALWAYS_DIDS = IDENTITY_DIDS[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +88,15 @@ class SlotStatus:
 
 @dataclass(frozen=True, slots=True)
 class EcuReading:
-    """All identifiers of an ECU, read at once."""
+    """All identifiers of an ECU, read at once.
+
+    slot_size_bytes: of one slot; 0 when the ECU does not say.
+    """
 
     identity: EcuIdentity
     software_version: str
     status: SlotStatus
+    slot_size_bytes: int = 0
 
 
 def encode_status(status: SlotStatus) -> bytes:
@@ -118,15 +129,20 @@ def decode_status(data: bytes) -> SlotStatus:
         raise MalformedResponseError("is no slot status", value="FD00") from error
 
 
+def encode_slot_size(size_bytes: int) -> bytes:
+    """Return the 4 bytes of FD01; a size above 2^32 - 1 is told as that."""
+    return min(size_bytes, _SLOT_SIZE_MAX).to_bytes(4, "big")
+
+
 def decode_reading(body: bytes) -> EcuReading:
     """Parse the body of the answer to a read of `IDENTITY_DIDS`.
 
     Raises:
         MalformedResponseError: a record is missing, or is not what its identifier says.
     """
-    records = split_records(IDENTITY_DIDS, body)
+    records = split_records(_ALWAYS_DIDS, body)
     try:
-        texts = {did: records[did].decode("ascii") for did in IDENTITY_DIDS[:-1]}
+        texts = {did: records[did].decode("ascii") for did in _ALWAYS_DIDS[:-1]}
         identity = EcuIdentity(
             serial=parse_ecu_serial(texts[Did.ECU_SERIAL]),
             hardware_id=parse_hardware_id(texts[Did.HARDWARE_ID]),
@@ -135,8 +151,26 @@ def decode_reading(body: bytes) -> EcuReading:
         )
     except (UnicodeDecodeError, InputError) as error:
         raise MalformedResponseError("is not the text it must be", value="identity") from error
-    status = decode_status(records[Did.SLOT_STATUS])
-    return EcuReading(identity, texts[Did.SOFTWARE_VERSION], status)
+    rest = records[Did.SLOT_STATUS]
+    return EcuReading(
+        identity,
+        texts[Did.SOFTWARE_VERSION],
+        status=decode_status(rest[: _STATUS.size]),
+        slot_size_bytes=_decode_slot_size(rest[_STATUS.size :]),
+    )
+
+
+def _decode_slot_size(record: bytes) -> int:
+    """Parse FD01 with its identifier; 0 when there is nothing."""
+    if not record:
+        return 0
+    try:
+        did, size_bytes = _SLOT_SIZE.unpack(record)
+    except struct.error as error:
+        raise MalformedResponseError("is no slot size", value="FD01") from error
+    if did != Did.SLOT_SIZE:
+        raise MalformedResponseError("is no slot size", value="FD01")
+    return int(size_bytes)
 
 
 def _hash_bytes(sha256: Sha256 | None) -> bytes:

@@ -21,7 +21,13 @@ from roadworthy.diagnostics.answers import negative, positive
 from roadworthy.diagnostics.boot import BootState, Slot
 from roadworthy.diagnostics.download import Download
 from roadworthy.diagnostics.errors import NegativeResponseError
-from roadworthy.diagnostics.identity import Did, EcuIdentity, SlotStatus, encode_status
+from roadworthy.diagnostics.identity import (
+    Did,
+    EcuIdentity,
+    SlotStatus,
+    encode_slot_size,
+    encode_status,
+)
 from roadworthy.diagnostics.lock import SEED_LENGTH, Lock
 from roadworthy.diagnostics.memory import SlotMemory
 from roadworthy.diagnostics.nrc import Nrc
@@ -223,6 +229,7 @@ class UdsServer:
             Did.VEHICLE: identity.vehicle.encode(),
             Did.HARDWARE_ID: identity.hardware_id.encode(),
             Did.SLOT_STATUS: encode_status(self._slots.status()),
+            Did.SLOT_SIZE: encode_slot_size(self._slots.slot_size_bytes),
         }
 
     def _access(self, request: SecurityAccess, now: datetime) -> bytes:

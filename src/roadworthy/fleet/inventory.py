@@ -36,6 +36,7 @@ __all__ = [
 _ECUS_MAX = 200
 _ADDRESS_MAX = 0xFFFF
 _COUNTER_END = 1 << 53
+_SLOT_SIZE_END = 1 << 32
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,31}")
 
 
@@ -62,6 +63,7 @@ class EcuState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: hash of the running image as the ECU computes it.
     running: the slot that runs, `A` or `B`.
     trial: true while the running image is not committed and falls back at the next reset.
+    slot_size_bytes: the largest image that a slot can hold; 0 when the ECU does not say.
     """
 
     serial: EcuSerial
@@ -74,6 +76,7 @@ class EcuState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slots: Slots = Slots.AB
     running: str = "A"
     trial: bool = False
+    slot_size_bytes: int = 0
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -153,6 +156,10 @@ def _check_ecu(ecu: EcuState) -> None:
     if not 0 <= ecu.release_counter < _COUNTER_END:
         raise InputError(
             "must be from 0 and below 2^53", value=f"ecus.{ecu.serial}.release_counter"
+        )
+    if not 0 <= ecu.slot_size_bytes < _SLOT_SIZE_END:
+        raise InputError(
+            "must be from 0 and below 2^32", value=f"ecus.{ecu.serial}.slot_size_bytes"
         )
     if ecu.running not in {"A", "B"}:
         raise InputError("is not slot A or B", value=f"ecus.{ecu.serial}.running")

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from roadworthy.base.ids import HardwareId, Sha256, VehicleKey, Vin
 from roadworthy.fleet.inventory import Vehicle
 
-__all__ = ["Census", "Running", "VehicleTable"]
+__all__ = ["Census", "Running", "SlotSize", "VehicleTable"]
 
 
 class Census(NamedTuple):
@@ -30,6 +30,14 @@ class Running(NamedTuple):
     sha256: Sha256
     vehicles: int
     ecus: int
+
+
+class SlotSize(NamedTuple):
+    """How large the slots of a kind of ECU are; vehicles: how many of those in use say so."""
+
+    hardware_id: HardwareId
+    size_bytes: int
+    vehicles: int
 
 
 class VehicleTable(Protocol):
@@ -73,6 +81,13 @@ class VehicleTable(Protocol):
 
     def running(self, hardware_ids: Sequence[HardwareId], *, limit: int = 1000) -> list[Running]:
         """Return what runs on ECUs of these kinds, what most vehicles run first."""
+        ...
+
+    def slot_sizes(self, hardware_ids: Sequence[HardwareId]) -> list[SlotSize]:
+        """Return the slot size of each of these kinds of ECUs that vehicles tell of, by kind.
+
+        It is the one that most vehicles tell, the larger of two that equally many tell.
+        """
         ...
 
     def census(self, seen_since: float) -> Census:

@@ -153,4 +153,5 @@ def _state_of(place: EcuPlace, reading: EcuReading) -> EcuState:
         slots=place.slots,
         running=reading.status.running.value,
         trial=reading.status.phase is Phase.TRIAL,
+        slot_size_bytes=reading.slot_size_bytes,
     )

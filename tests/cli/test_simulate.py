@@ -19,6 +19,17 @@ from roadworthy.vehicle.config import load_config
 
 _LIMIT_S = 120
 _PAUSE_S = 0.1
+TOO_LARGE = """
+id = "too-large"
+name = "Too large"
+version = "1"
+[[artifact]]
+file = "large.bin"
+name = "large.bin"
+hardware_id = "{hardware_id}"
+version = "9"
+release_counter = 9
+"""
 
 
 @pytest.fixture
@@ -60,6 +71,19 @@ def ecus_of(user: Cli, vehicle: str) -> list[dict[str, Any]]:
     return list(found)
 
 
+def refuse_too_large(user: Cli, folder: Path, ecu: dict[str, Any]) -> None:
+    """Try to make a release of an image one byte larger than the slot that the vehicle told."""
+    kind, size_bytes = ecu["hardware_id"], ecu["slot_size_bytes"]
+    (folder / "large.bin").write_bytes(bytes(size_bytes + 1))
+    manifest = folder / "large.toml"
+    manifest.write_text(TOO_LARGE.format(hardware_id=kind))
+    result = user("release", "create", manifest)
+    assert result.exit_code == 5
+    for words in (kind, f"{size_bytes + 1}", f"{size_bytes}", "build a smaller image"):
+        assert words in result.stderr
+    assert user("release", "show", "too-large").exit_code == 4
+
+
 def test_an_agent_finds_the_ecus_of_a_simulated_vehicle(
     user: Cli, server: Server, tmp_path: Path, port: int
 ) -> None:
@@ -72,6 +96,8 @@ def test_an_agent_finds_the_ecus_of_a_simulated_vehicle(
         with running("agent", "run", "--config", folder / "agent.toml"):
             found = ecus_of(user, vehicle)
     assert {ecu["address"] for ecu in found} == {ecu.address for ecu in config.ecus}
+    assert f"{found[0]['slot_size_bytes']:,}" in user("vehicle", "show", vehicle).stdout
+    refuse_too_large(user, tmp_path, found[0])
     before = (folder / "agent.toml").read_bytes()
     with running(*simulation) as ecus:
         line(ecus)

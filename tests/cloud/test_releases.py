@@ -2,12 +2,14 @@
 
 import json
 
+import msgspec
 import pytest
-from tests.cloud.conftest import ENGINE, NEW, OLD, Bench, problem, sha
+from tests.cloud.conftest import ENGINE, NEW, OLD, Bench, ecu, problem, sha
 
 from roadworthy.cloud.repositories import image_targets
 from roadworthy.trust.keys import signer_from_pem, signer_from_seed
 from roadworthy.trust.tuf import CryptoSigner
+from roadworthy.updates.reports import Inventory
 
 BRAKE = b"brake image" * 9
 
@@ -235,3 +237,55 @@ async def test_releases_are_listed_newest_first(bench: Bench) -> None:
     listed = (await bench.operator.get("/api/v1/releases")).json()["items"]
     assert [item["id"] for item in listed] == ["new", "first"]
     assert [item["deltas_ready"] for item in listed] == [False, True]
+
+
+async def report_slots(bench: Bench, size_bytes: int) -> None:
+    """Let a vehicle report that each slot of its engine ECU has so many bytes."""
+    (vehicle,) = await bench.fleet(1)
+    told = msgspec.structs.replace(ecu(OLD, 1), slot_size_bytes=size_bytes)
+    await bench.report(vehicle, Inventory, ecus=(told,))
+
+
+async def test_an_image_larger_than_the_slots_is_refused_and_leaves_nothing(bench: Bench) -> None:
+    await report_slots(bench, len(NEW) - 1)
+    for image in (OLD, NEW):
+        await bench.upload(image)
+    before = len(bench.entries("release-drafted"))
+    told = problem(
+        await bench.operator.post("/api/v1/releases", json=body()), 409, "image-too-large"
+    )
+    assert told["value"] == "engine-2.bin"
+    for fact in (ENGINE, str(len(NEW)), str(len(NEW) - 1), "1 vehicle reports"):
+        assert fact in told["happened"]
+    problem(await bench.operator.get("/api/v1/releases/new"), 404, "not-found")
+    assert len(bench.entries("release-drafted")) == before
+    await bench.upload(BRAKE)
+    fits = body("small", artifact(BRAKE, name="engine-1.bin"))
+    assert (await bench.operator.post("/api/v1/releases", json=fits)).status_code == 201
+
+
+async def test_an_image_that_just_fits_is_released(bench: Bench) -> None:
+    await report_slots(bench, len(NEW))
+    await drafted(bench)
+
+
+@pytest.mark.parametrize("size_bytes", [None, 0])
+async def test_an_image_is_released_while_no_vehicle_tells_its_slots(
+    bench: Bench, size_bytes: int | None
+) -> None:
+    if size_bytes is not None:
+        await report_slots(bench, size_bytes)
+    await drafted(bench)
+
+
+async def test_a_draft_made_before_the_first_report_is_not_signed_when_it_does_not_fit(
+    bench: Bench,
+) -> None:
+    await drafted(bench)
+    signature = await signed_by(bench, offline(bench, "targets-1"), "new")
+    await report_slots(bench, len(NEW) - 1)
+    path = "/api/v1/releases/new"
+    problem(await bench.operator.get(f"{path}/payload"), 409, "image-too-large")
+    answer = await bench.operator.post(f"{path}/signatures", json=signature)
+    problem(answer, 409, "image-too-large")
+    assert (await bench.operator.get(path)).json()["signed_by"] == []

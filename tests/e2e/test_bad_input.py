@@ -18,7 +18,7 @@ from tests.e2e.world import add_release, entries, finish, members, open_campaign
 
 from roadworthy.adapters.https_client import HttpsCloud
 from roadworthy.base.clock import SystemClock
-from roadworthy.base.errors import AccessError, LinkError, NotFoundError, TrustError
+from roadworthy.base.errors import AccessError, ConflictError, LinkError, NotFoundError, TrustError
 from roadworthy.base.ids import HardwareId, VehicleKey
 from roadworthy.cloud.enrolment import CERTIFICATE_LIFE, CLOCK_SKEW
 from roadworthy.sim.demo_job import NEW_RELEASE
@@ -300,3 +300,16 @@ def test_a_release_for_other_hardware_is_never_offered(world: World) -> None:
 def test_the_server_wrote_no_traceback_about_all_this(world: World) -> None:
     log = (world.server.folder.parent / "server.log").read_text()
     assert "Traceback" not in log, log[-4000:]
+
+
+def test_an_image_larger_than_the_slots_that_vehicles_report_makes_no_release(
+    world: World,
+) -> None:
+    told = world.client.get(f"/vehicles/{world.fleet.vehicles[0]}")["ecus"][0]
+    kind, size_bytes = told["hardware_id"], told["slot_size_bytes"]
+    image = Image(kind, "9.0", 9, bytes(size_bytes + 1))
+    with pytest.raises(ConflictError, match=f"{size_bytes + 1} bytes, a slot of {kind} has "):
+        add_release(world.client, world.server.offline, "too-large", image)
+    with pytest.raises(NotFoundError):
+        world.client.get("/releases/too-large")
+    assert entries(world.client, "release/too-large") == []

@@ -1,5 +1,7 @@
 """What a release may hold and what of it a vehicle needs."""
 
+from contextlib import nullcontext
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -8,14 +10,17 @@ from hypothesis import strategies as st
 from roadworthy.base.errors import InputError
 from roadworthy.base.ids import EcuSerial, HardwareId, Sha256
 from roadworthy.fleet.inventory import Domain, EcuState, ecus_to_json, parse_ecus
+from roadworthy.fleet.ports import SlotSize
 from roadworthy.trust.targets import DeltaTarget
 from roadworthy.updates.release import (
     Artifact,
     Delta,
+    ImageTooLargeError,
     NewerInstalledError,
     Release,
     ReleaseState,
     check_artifacts,
+    check_slots,
     ecu_targets,
 )
 
@@ -153,3 +158,30 @@ def test_what_a_release_may_hold_a_vehicle_can_report(version: str, name: str) -
         return
     installed = ecu("e1", version=one.version, release_counter=one.release_counter)
     assert parse_ecus(ecus_to_json((installed,))) == (installed,)
+
+
+def slot(size_bytes: int, hardware_id: str = "hw-a", vehicles: int = 3) -> SlotSize:
+    return SlotSize(HardwareId(hardware_id), size_bytes, vehicles)
+
+
+def test_an_image_that_does_not_fit_is_told_with_hardware_and_both_sizes() -> None:
+    with pytest.raises(ImageTooLargeError) as raised:
+        check_slots([artifact("hw-b"), artifact(length_bytes=101)], [slot(100), slot(100, "hw-b")])
+    assert raised.value.value == "hw-a-2.0.bin"
+    assert raised.value.happened == ("has 101 bytes, a slot of hw-a has 100 as 3 vehicles report")
+    assert raised.value.todo
+    assert (raised.value.code, raised.value.http_status) == ("image-too-large", 409)
+
+
+@given(
+    length=st.integers(1, 1 << 33),
+    size=st.none() | st.integers(1, (1 << 32) - 1),
+    vehicles=st.integers(1, 3),
+)
+def test_exactly_an_image_above_a_known_slot_is_refused(
+    length: int, size: int | None, vehicles: int
+) -> None:
+    slots = [slot(1, "hw-b"), *([slot(size, vehicles=vehicles)] if size is not None else [])]
+    is_refused = size is not None and length > size
+    with pytest.raises(ImageTooLargeError) if is_refused else nullcontext():
+        check_slots([artifact(length_bytes=length)], slots)

@@ -20,6 +20,8 @@ _IMAGE_BYTES_MAX = 4 << 30
 _SHORT = 16
 _CREATE_HELP = """Upload the images that MANIFEST names and draft a release of them.
 
+An image that is larger than the slots that vehicles report for its hardware is refused.
+
 \b
 id = "spring-2026"
 name = "Spring 2026"

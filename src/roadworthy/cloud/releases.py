@@ -4,6 +4,9 @@ The candidate is the image repository's next targets metadata: all images in for
 of the release. Key holders sign exactly these bytes, wherever their keys are. When another
 release was signed in the meantime, the candidate is made anew and its signatures are void,
 because they would sign the other release away.
+
+An image that does not fit into the slots of its ECUs is refused when the release is drafted,
+and again when it is signed, because vehicles may have reported only in between.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +28,7 @@ from roadworthy.trust.repository import (
 )
 from roadworthy.trust.targets import ImageTarget, read_image
 from roadworthy.trust.tuf import Metadata, Root, Signature, Targets
-from roadworthy.updates.release import Artifact, Release, ReleaseState, check_artifacts
+from roadworthy.updates.release import Artifact, Release, ReleaseState, check_artifacts, check_slots
 
 __all__ = [
     "add_release_signature",
@@ -53,6 +56,7 @@ def draft_release(tables: Tables, release: Release, *, now: datetime) -> Release
     Raises:
         ConflictError: the id is taken by a release with other content.
         InputError: the artifacts don't make a release.
+        ImageTooLargeError: an image does not fit into the slot that vehicles report.
     """
     check_artifacts(release.artifacts)
     known = tables.releases.get(release.id)
@@ -60,6 +64,7 @@ def draft_release(tables: Tables, release: Release, *, now: datetime) -> Release
         if known.artifacts == release.artifacts:
             return known
         raise ConflictError("exists with other content", value=release.id, todo="take another id")
+    _check_slots(tables, release)
     drafted = _with_candidate(tables, release, now)
     tables.releases.put(drafted)
     for artifact in release.artifacts:
@@ -82,8 +87,14 @@ def draft_release(tables: Tables, release: Release, *, now: datetime) -> Release
 
 
 def candidate_payload(tables: Tables, release_id: str, *, now: datetime) -> bytes:
-    """Return the bytes that key holders sign; made anew when another release came first."""
+    """Return the bytes that key holders sign; made anew when another release came first.
+
+    Raises:
+        ConflictError: the release is signed already.
+        ImageTooLargeError: an image does not fit into the slot that vehicles report by now.
+    """
     release = _draft(tables, release_id)
+    _check_slots(tables, release)
     if release.candidate_version != images_version(tables.metadata) + 1:
         release = _with_candidate(tables, release, now)
         tables.releases.put(release)
@@ -106,8 +117,10 @@ def add_release_signature(
     Raises:
         TrustError: the key is not one of the image targets' keys or the signature is wrong.
         ConflictError: already signed, or another release was signed since the payload was made.
+        ImageTooLargeError: an image does not fit into the slot that vehicles report by now.
     """
     release = _draft(tables, release_id)
+    _check_slots(tables, release)
     if release.candidate_version != images_version(tables.metadata) + 1:
         raise ConflictError(
             "another release was signed since", value=release_id, todo="fetch and sign it again"
@@ -141,6 +154,11 @@ def signature_keys(release: Release) -> tuple[str, ...]:
 def threshold(authority: Authority) -> int:
     """Return how many offline keys must sign a release."""
     return Metadata[Root].from_bytes(authority.images_root).signed.roles["targets"].threshold
+
+
+def _check_slots(tables: Tables, release: Release) -> None:
+    kinds = [artifact.hardware_id for artifact in release.artifacts]
+    check_slots(release.artifacts, tables.vehicles.slot_sizes(kinds))
 
 
 def _draft(tables: Tables, release_id: str) -> Release:

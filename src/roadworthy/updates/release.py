@@ -14,15 +14,18 @@ import msgspec
 from roadworthy.base.errors import ConflictError, InputError
 from roadworthy.base.ids import HardwareId, Sha256, parse_hardware_id, parse_sha256
 from roadworthy.fleet.inventory import EcuState
+from roadworthy.fleet.ports import SlotSize
 from roadworthy.trust.targets import DeltaTarget, EcuTarget, ImageTarget
 
 __all__ = [
     "Artifact",
     "Delta",
+    "ImageTooLargeError",
     "NewerInstalledError",
     "Release",
     "ReleaseState",
     "check_artifacts",
+    "check_slots",
     "ecu_targets",
 ]
 
@@ -106,6 +109,13 @@ class NewerInstalledError(ConflictError):
     title = "A newer release is installed"
 
 
+class ImageTooLargeError(ConflictError):
+    """An image has more bytes than the slot of the ECUs that it is for."""
+
+    code = "image-too-large"
+    title = "The image is larger than the ECU's slot"
+
+
 def check_artifacts(artifacts: tuple[Artifact, ...]) -> None:
     """Check what a person or program sent as the content of a release.
 
@@ -119,6 +129,28 @@ def check_artifacts(artifacts: tuple[Artifact, ...]) -> None:
             raise InputError(f"names the same {name} twice", value="artifacts")
     for artifact in artifacts:
         _check_artifact(artifact)
+
+
+def check_slots(artifacts: Iterable[Artifact], slots: Iterable[SlotSize]) -> None:
+    """Check that each image fits into the slot that vehicles tell of.
+
+    An image for a kind of ECU that no vehicle tells of is not checked; the ECU itself refuses
+    it if it is too large.
+
+    Raises:
+        ImageTooLargeError: one does not fit; names the first that does not.
+    """
+    slot_of = {slot.hardware_id: slot for slot in slots}
+    for artifact in artifacts:
+        slot = slot_of.get(artifact.hardware_id)
+        if slot is not None and artifact.length_bytes > slot.size_bytes:
+            raise ImageTooLargeError(
+                f"has {artifact.length_bytes} bytes, a slot of {slot.hardware_id} has "
+                f"{slot.size_bytes} as {slot.vehicles} vehicle"
+                f"{'s report' if slot.vehicles != 1 else ' reports'}",
+                value=artifact.name,
+                todo="build a smaller image, or give the hardware id of ECUs with larger slots",
+            )
 
 
 def ecu_targets(

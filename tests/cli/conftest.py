@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from roadworthy.adapters.processes import guarded
 from roadworthy.cli import root
 
 _START_LIMIT_S = 120
@@ -129,7 +130,7 @@ def start_server(folder: Path, offline: Path, log: Path) -> Server:
     command += ["--environment", "Test", "--output", "json"]
     with log.open("w") as errors:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            command, stdout=subprocess.PIPE, stderr=errors, text=True
+            guarded(command), stdout=subprocess.PIPE, stderr=errors, text=True
         )
     line = read_line(process)
     if not line:

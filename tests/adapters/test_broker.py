@@ -354,3 +354,50 @@ async def test_a_broker_that_never_answers_is_a_link_error(settings: BrokerSetti
         await broker.connect("backend")
     server.close()
     await server.wait_closed()
+
+
+class Dropping:
+    """Waits as a library does that drops a cancellation; told when it waits."""
+
+    def __init__(self) -> None:
+        self.waits = asyncio.Event()
+
+    async def wait(self) -> None:
+        self.waits.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(LIMIT_S)
+
+    async def fetch(self, *_: object, **__: object) -> list[object]:
+        await self.wait()
+        self.waits.clear()
+        return []
+
+    async def subscribe(self, *_: object, **__: object) -> tuple[int]:
+        await self.wait()
+        return (1,)
+
+
+async def test_a_server_stops_receiving_although_the_library_drops_the_cancellation(
+    station: Station,
+) -> None:
+    dropping = Dropping()
+    station.messages._consumer = dropping  # type: ignore[assignment]
+    receiving = asyncio.create_task(take(station.messages, 1))
+    await dropping.waits.wait()
+    receiving.cancel()
+    done, _ = await asyncio.wait((receiving,), timeout=5)
+    assert receiving in done
+    assert receiving.cancelled()
+
+
+async def test_a_vehicle_stops_although_the_library_drops_the_cancellation(
+    station: Station, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropping = Dropping()
+    monkeypatch.setattr(aiomqtt.Client, "subscribe", dropping.subscribe)
+    link = connect(station.broker.mqtt_port)
+    with suppress(LinkError):
+        await link.receive(0.01)
+    await dropping.waits.wait()
+    async with asyncio.timeout(5):
+        await link.aclose()

@@ -17,6 +17,7 @@ from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.reasoncodes import ReasonCode
 from typing_extensions import override
 
+from roadworthy.adapters._cancelling import heed_cancellation
 from roadworthy.adapters.tls import TlsClient, ask_tls_reason, client_context, tls_reason
 from roadworthy.base.clock import Chance, Clock
 from roadworthy.base.errors import LinkError
@@ -145,6 +146,7 @@ class MqttMessages:
             tls_context=self._context,
         ) as client:
             codes = await client.subscribe(f"v/{self._settings.vehicle}/down", qos=1)
+            heed_cancellation()
             if any(_code(code) > 1 for code in codes):
                 raise LinkError("the broker refused the subscription", value="broker")
             self._lost.clear()

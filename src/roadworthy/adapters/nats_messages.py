@@ -25,6 +25,7 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError as NoSuchStreamError
 
+from roadworthy.adapters._cancelling import heed_cancellation
 from roadworthy.adapters.messages import UpMessage
 from roadworthy.adapters.nats_broker import NatsBroker
 from roadworthy.base.clock import Clock
@@ -87,7 +88,9 @@ class NatsMessages:
     async def receive(self) -> AsyncGenerator[UpMessage]:
         """Yield messages for ever; waits through broker restarts."""
         while True:
-            for message in await self._fetch():
+            fetched = await self._fetch()
+            heed_cancellation()
+            for message in fetched:
                 found = _UP_KEY.fullmatch(message.subject)
                 try:
                     vehicle = parse_vehicle_key(found.group(1) if found else "")

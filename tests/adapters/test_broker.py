@@ -52,14 +52,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def raw(station: Station, authority: Authority, identifier: str, **more: object) -> aiomqtt.Client:
     """A client that does not keep to the rules."""
+    options: dict[str, object] = {"timeout": LIMIT_S, **more}
     return aiomqtt.Client(
         "127.0.0.1",
         station.broker.mqtt_port,
         identifier=identifier,
         clean_session=False,
-        timeout=LIMIT_S,
         tls_context=client_context(authority.vehicle(ONE)),
-        **more,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
     )
 
 

@@ -17,7 +17,7 @@ from roadworthy.sim.fleet import FleetConfig, api_enrolment, faulty, fleet_types
 from roadworthy.sim.vehicle_types import UPDATABLE, SoftwareSet, factory_release, new_release
 from roadworthy.trust.keys import signer_from_pem
 
-_LIMIT_S = 120.0
+_LIMIT_S = 600.0
 
 
 @contextlib.asynccontextmanager

@@ -64,7 +64,8 @@ def _serve() -> None:
     os.nice(_NICENESS)
     back_end, *lengths = _HEAD.unpack(sys.stdin.buffer.read(_HEAD.size))
     base, target = (_received(length) for length in lengths)
-    options = delta.MakeOptions(back_end=delta.BackEnd(back_end), scratch=TemporaryFile)
+    # Nobody knows which version of the Zstandard library a vehicle has.
+    options = delta.MakeOptions(back_end=delta.BackEnd(back_end), zstd=False, scratch=TemporaryFile)
     sys.stdout.buffer.write(delta.make(base, target, options).data)
 
 

@@ -62,9 +62,10 @@ _SHA256_BYTES = 32
     help="Size of the one slot in which NEW replaces OLD; without it both have their own place.",
 )
 @click.option(
-    "--zstd",
-    is_flag=True,
-    help="The receiving side has this machine's Zstandard library: unpack such squashfs blocks.",
+    "--zstd/--no-zstd",
+    default=None,
+    help="Whether the receiving side has this machine's version of the Zstandard library, so that "
+    "such squashfs blocks can be unpacked.  [default: if it is installed here]",
 )
 @click.pass_context
 def make(  # noqa: PLR0913 - one argument per option
@@ -77,7 +78,7 @@ def make(  # noqa: PLR0913 - one argument per option
     arch: str,
     back_end: str,
     region_bytes: int | None,
-    zstd: bool,
+    zstd: bool | None,
 ) -> None:
     """Make the patch that turns OLD into NEW.
 

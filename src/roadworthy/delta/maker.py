@@ -37,7 +37,8 @@ class MakeOptions:
         is moved to its end first, by a multiple of the step size, which should therefore be a
         multiple of the size of an erase sector. None for a target with a place of its own.
     zstd: whether the receiving side has the Zstandard library in the version that is installed
-        here; else changed Zstandard blocks of a squashfs image are not unpacked.
+        here; else changed Zstandard blocks of a squashfs image are not unpacked. None counts on
+        it wherever the library is installed here.
     scratch: opens a file for each unpacked image, such as `tempfile.TemporaryFile`, so that it need
         not stay in memory; None keeps it there.
     progress: called now and then with the share that is done, in thousandths.
@@ -48,7 +49,7 @@ class MakeOptions:
     architecture: Architecture | None = None
     step_bytes: int | None = None
     region_bytes: int | None = None
-    zstd: bool = False
+    zstd: bool | None = None
     scratch: OpenScratch | None = None
     progress: Callable[[int], None] | None = None
 

@@ -11,6 +11,7 @@ from roadworthy.base.ids import Sha256
 from roadworthy.delta.containers.header import PackedHeader, write_header
 from roadworthy.delta.containers.plan import plan
 from roadworthy.delta.containers.recipe import Kind, Recipe, pack
+from roadworthy.delta.containers.zstd import library_version
 from roadworthy.delta.header import RamClass
 from roadworthy.delta.maker import MakeOptions, make
 
@@ -49,7 +50,8 @@ def make_packed(base: Buffer, target: Buffer, options: MakeOptions | None = None
     if chosen.region_bytes is not None or chosen.ram_class is not RamClass.RAM_4M:
         return None
     base, target = _searchable(base), _searchable(target)
-    found = plan(base, target, zstd=chosen.zstd, scratch=chosen.scratch)
+    zstd = library_version() > 0 if chosen.zstd is None else chosen.zstd
+    found = plan(base, target, zstd=zstd, scratch=chosen.scratch)
     if found is None:
         return None
     recipe = make(b"", pack(found.recipe), replace(chosen, progress=None)).data

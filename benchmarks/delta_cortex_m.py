@@ -113,11 +113,13 @@ def measure(cpu: str) -> None:
         check_symbols(objects)
         sizes = section_sizes(objects)
         stack, chain = deepest("rw_apply", frames_of(folder), calls_of(folder))
+    fast = sum(sizes["rw_fast"][:2])
     for stem, (text, data, bss) in sizes.items():
         print(f"  {stem:16} flash {text + data:6}  static RAM {data + bss:6}")
     flash = sum(text + data for text, data, _ in sizes.values())
     static = sum(data + bss for _, data, bss in sizes.values())
     print(f"{cpu}: flash {flash} bytes, static RAM {static} bytes, stack {stack} bytes")
+    print(f"  without the fast back end (RW_NO_FAST, no rw_fast.c): flash {flash - fast} bytes")
     print(f"  deepest: {' > '.join(chain)}")
     for ram_class in delta.RamClass:
         whole = ram_class.size_bytes + stack + static

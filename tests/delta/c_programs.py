@@ -24,7 +24,9 @@ def compiled(
     compiler = shutil.which("cc") or shutil.which("gcc")
     assert compiler, "a C compiler is part of what this project needs"
     program = folder / Path(files[0]).stem
-    checked = [f"-I{sources}", *sorted(sources.glob("rw_*.c"))]
+    left_out = {"rw_fast.c"} if "-DRW_NO_FAST" in flags else set()
+    checked = [f"-I{sources}"]
+    checked += [str(each) for each in sorted(sources.glob("rw_*.c")) if each.name not in left_out]
     own = [WRITER] if sources == SOURCES else []
     own += [HERE / name for name in files]
     command = [compiler, *STRICT, *SANITIZED, *flags, "-o", program, *own, *checked]

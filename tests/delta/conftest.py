@@ -12,8 +12,14 @@ PAIRS = sorted(path.name for path in FIRMWARE.iterdir() if (path / "old.bin").ex
 
 
 @pytest.fixture(scope="session", params=PAIRS)
-def pair(request: pytest.FixtureRequest) -> tuple[bytes, bytes]:
-    """Base and target of a shipped firmware pair, the large ones cut to keep tests fast."""
+def whole_pair(request: pytest.FixtureRequest) -> tuple[bytes, bytes]:
+    """Base and target of a shipped firmware pair."""
     folder = FIRMWARE / str(request.param)
-    old, new = (folder / "old.bin").read_bytes(), (folder / "new.bin").read_bytes()
+    return (folder / "old.bin").read_bytes(), (folder / "new.bin").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def pair(whole_pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """The same, the large ones cut to keep tests fast."""
+    old, new = whole_pair
     return old[:LENGTH_MAX], new[:LENGTH_MAX]

@@ -1,6 +1,7 @@
 """Power fails while real firmware is rebuilt: at every step, at random bytes, in plain C."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,19 @@ from roadworthy.base.clock import SeededChance
 
 STEP_BYTES = 8192
 OPTIONS = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=STEP_BYTES)
+FAST = replace(OPTIONS, back_end=delta.BackEnd.FAST)
 
 
 def machine_for(base: bytes, journal: bytes | None = None) -> delta.Decoder:
     return delta.Decoder(lambda offset, length: base[offset : offset + length], journal)
 
 
-def test_power_fails_after_every_step(pair: tuple[bytes, bytes]) -> None:
-    base, target = pair
-    patch = delta.make(base, target, OPTIONS).data
+@pytest.mark.parametrize("options", [OPTIONS, FAST])
+def test_power_fails_after_every_step(
+    whole_pair: tuple[bytes, bytes], options: delta.MakeOptions
+) -> None:
+    base, target = whole_pair
+    patch = delta.make(base, target, options).data
     machine = machine_for(base)
     written = b""
     cuts = 0
@@ -37,11 +42,12 @@ def test_power_fails_after_every_step(pair: tuple[bytes, bytes]) -> None:
     assert cuts >= len(target) // STEP_BYTES - 1
 
 
+@pytest.mark.parametrize("options", [OPTIONS, FAST])
 def test_power_fails_at_random_bytes_and_what_was_written_since_is_written_again(
-    pair: tuple[bytes, bytes],
+    whole_pair: tuple[bytes, bytes], options: delta.MakeOptions
 ) -> None:
-    base, target = pair
-    patch = delta.make(base, target, OPTIONS).data
+    base, target = whole_pair
+    patch = delta.make(base, target, options).data
     chance = SeededChance("power").random
     flash = bytearray(len(target))
     journal = machine_for(base).journal()
@@ -119,6 +125,18 @@ def test_power_may_fail_in_each_call_and_tear_what_it_writes(
         assert boot(bootloader, names, call)[0] == 9
         assert boot(bootloader, names, NEVER)[0] == 0
         assert (tmp_path / "target").read_bytes() == target
+
+
+def test_a_bootloader_that_saves_flash_refuses_fast_patches_before_it_writes(
+    tmp_path: Path,
+) -> None:
+    program = compiled(tmp_path, "bootloader.c", flags=("-DRW_NO_FAST",))
+    base = bytes(range(256)) * 20
+    unsupported = 2
+    for options, status in ((FAST, unsupported), (OPTIONS, 0)):
+        patch = delta.make(base, base[::-1], options).data
+        assert boot(program, files(tmp_path, base, patch), NEVER)[0] == status
+        assert (tmp_path / "target").read_bytes() == (b"" if status else base[::-1])
 
 
 def test_a_bootloader_in_c_refuses_a_foreign_base_and_a_cut_patch(

@@ -240,8 +240,10 @@ static int prepare(rw_view *view)
         return RW_OK;
     case RW_PHASE_SORT:
         rw_sort_covers(view);
+#ifndef RW_NO_FAST
         if (e->header.backend == RW_BACKEND_FAST)
             rw_fast_begin(view);
+#endif
         e->counter = 0;
         e->phase = e->header.flags & RW_FLAG_PRIMED ? RW_PHASE_PRIME : RW_PHASE_TARGET;
         return RW_OK;
@@ -289,8 +291,10 @@ static uint32_t make(rw_view *view, uint8_t *out, uint32_t room)
     if (e->header.backend == RW_BACKEND_STORED) {
         *out = (uint8_t)rw_code_raw(view, 0, 8);
         e->position++;
+#ifndef RW_NO_FAST
     } else if (e->header.backend == RW_BACKEND_FAST) {
         made = rw_fast(view, out, room);
+#endif
     } else {
         made = rw_copy(view, out, room);
         if (made == 0) {

@@ -82,7 +82,7 @@ static int in_range(const rw_header *h)
 
 int rw_header_check(const rw_header *h)
 {
-    if (h->version != RW_FORMAT_VERSION || h->backend > RW_BACKEND_FAST
+    if (h->version != RW_FORMAT_VERSION || h->backend > RW_BACKEND_LAST
         || h->ram_class >= RW_RAM_CLASSES || h->arch > RW_ARCH_LAST)
         return RW_UNSUPPORTED;
     return in_range(h) ? RW_OK : RW_MALFORMED;

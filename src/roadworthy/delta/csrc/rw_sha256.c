@@ -1,8 +1,11 @@
 #include "rw_sha256.h"
 
 #include <string.h>
+#ifdef RW_HOST_SHA256
+#include "host/rw_host_sha256.h"
+#endif
 
-static const uint32_t round_constant[64] = {
+const uint32_t rw_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -35,7 +38,7 @@ static void schedule(uint32_t w[64], const uint8_t *block)
 #define ROUND(a, b, c, d, e, f, g, h, i)                                                           \
     do {                                                                                           \
         uint32_t t = (h) + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25))                          \
-                     + ((g) ^ ((e) & ((f) ^ (g)))) + round_constant[i] + w[i];                     \
+                     + ((g) ^ ((e) & ((f) ^ (g)))) + rw_sha256_constants[i] + w[i];                     \
         (d) += t;                                                                                  \
         (h) = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22))                                   \
               + (((a) & (b)) | ((c) & ((a) | (b))));                                               \
@@ -68,6 +71,16 @@ static void compress(uint32_t state[8], const uint8_t *block)
     state[7] += h;
 }
 
+static void compress_all(uint32_t state[8], const uint8_t *blocks, uint32_t count)
+{
+#ifdef RW_HOST_SHA256
+    if (rw_host_sha256(state, blocks, count))
+        return;
+#endif
+    for (; count > 0; count--, blocks += 64)
+        compress(state, blocks);
+}
+
 void rw_sha256_init(rw_sha256 *sha)
 {
     static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
@@ -86,9 +99,9 @@ void rw_sha256_update(rw_sha256 *sha, const uint8_t *data, uint32_t length)
     sha->length_low += length;
     while (length > 0) {
         if (used == 0 && length >= 64) {
-            compress(sha->state, data);
-            data += 64;
-            length -= 64;
+            compress_all(sha->state, data, length / 64);
+            data += length & ~63u;
+            length &= 63;
             continue;
         }
         room = 64 - used < length ? 64 - used : length;
@@ -97,7 +110,7 @@ void rw_sha256_update(rw_sha256 *sha, const uint8_t *data, uint32_t length)
         data += room;
         length -= room;
         if (used == 0)
-            compress(sha->state, sha->block);
+            compress_all(sha->state, sha->block, 1);
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+extern const uint32_t rw_sha256_constants[64];
+
 typedef struct {
     uint32_t state[8];
     uint32_t length_low;

@@ -192,6 +192,7 @@ static int plan_part(large_t *l, const extract_t *base, const extract_t *target)
     job.base_length = base->length;
     job.target = target->data;
     job.target_length = target->length;
+    job.progress = 0; /* plan_parts tells it */
     if (l->plan->header.arch != RW_ARCH_NONE)
         job.arch = l->plan->header.arch;
     part->job = &job;

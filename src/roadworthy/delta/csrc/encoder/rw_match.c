@@ -6,6 +6,7 @@
 #include "rw_sort.h"
 
 #define PRUNE_EVERY 16
+#define TOLD_EVERY (1u << 22)
 #define BEAM 32
 #define INSERT 0x80000000u
 #define NOBODY 0xffffffffu
@@ -33,7 +34,7 @@ typedef struct {
     uint32_t longest_length[256];
     uint32_t padding_end; /* of the run of equal target bytes that was looked at last */
     uint32_t state_count;
-    int failed;
+    int failed; /* a status below 0 */
 } search_t;
 
 static uint32_t common(const uint8_t *a, uint32_t a_left, const uint8_t *b, uint32_t b_left)
@@ -92,7 +93,7 @@ static void reserve_nodes(search_t *s)
         return;
     nodes = realloc(s->nodes, sizeof(node_t) * room);
     if (nodes == 0) {
-        s->failed = 1;
+        s->failed = RW_NO_MEMORY;
         return;
     }
     s->nodes = nodes;
@@ -343,6 +344,10 @@ static void walk(search_t *s)
 
         if (at % PRUNE_EVERY == 0)
             prune(s);
+        if (at % TOLD_EVERY == 0 && job->told(job->user, at) != 0) {
+            s->failed = RW_CALLBACK;
+            return;
+        }
         reserve_nodes(s);
         best = best_state(s);
         if (job->base_length > 0
@@ -384,7 +389,7 @@ static int32_t collect(const search_t *s, rw_cover **covers)
         count++;
     list = malloc(sizeof(rw_cover) * (count + 1));
     if (list == 0)
-        return -1;
+        return RW_NO_MEMORY;
     for (i = count; node != NOBODY; node = s->nodes[node].parent) {
         const node_t *n = s->nodes + node;
         rw_cover c;
@@ -404,18 +409,17 @@ static int32_t collect(const search_t *s, rw_cover **covers)
 int32_t rw_match(const rw_match_job *job, rw_cover **covers)
 {
     search_t *s = calloc(1, sizeof *s);
-    int32_t count = -1;
+    int32_t count = RW_NO_MEMORY;
 
     *covers = 0;
     if (s == 0)
-        return -1;
+        return RW_NO_MEMORY;
     s->job = job;
     s->order = malloc(sizeof(int32_t) * ((size_t)job->base_length + 1));
     if (s->order != 0 && find_first(s) == 0
         && rw_suffix_sort(job->masked_base, (int32_t)job->base_length, s->order) == 0) {
         walk(s);
-        if (!s->failed)
-            count = collect(s, covers);
+        count = s->failed != 0 ? s->failed : collect(s, covers);
     }
     free(s->order);
     free(s->first);

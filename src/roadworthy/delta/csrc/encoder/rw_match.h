@@ -17,9 +17,13 @@ typedef struct {
     uint32_t base_length, target_length;
     uint32_t switch_cost, insert_cost; /* in 1/32 bit, as all costs */
     uint32_t insert_switch_cost, miss_cost, hit_cost, masked_cost;
+    /* Told now and then how far the work on the target is; 0 to go on. */
+    int (*told)(void *user, uint32_t at);
+    void *user;
 } rw_match_job;
 
-/* Fills *covers (malloc, for the caller to free); returns their number or -1. */
+/* Fills *covers (malloc, for the caller to free); returns their number, RW_NO_MEMORY, or
+ * RW_CALLBACK where it was told not to go on. */
 int32_t rw_match(const rw_match_job *job, rw_cover **covers);
 
 #endif

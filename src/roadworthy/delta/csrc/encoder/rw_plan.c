@@ -6,6 +6,15 @@
 #include "rw_map.h"
 #include "rw_match.h"
 
+/* Planning takes 400 thousandths of the work. */
+static int report(void *user, uint32_t at)
+{
+    const rw_plan *plan = user;
+    const rw_encode_job *job = plan->job;
+
+    return rw_report(job, plan->done + (uint32_t)((uint64_t)at * 190 / job->target_length));
+}
+
 static int plan_covers(rw_plan *plan, const uint8_t *masked_base, const uint8_t *masked_target)
 {
     const rw_encode_job *job = plan->job;
@@ -20,13 +29,16 @@ static int plan_covers(rw_plan *plan, const uint8_t *masked_base, const uint8_t 
                           9 * 32,
                           250,
                           1,
-                          16};
+                          16,
+                          report,
+                          plan};
     int32_t count;
 
     free(plan->covers);
     count = rw_match(&match, &plan->covers);
     plan->cover_count = count > 0 ? (uint32_t)count : 0;
-    return count < 0 ? RW_NO_MEMORY : RW_OK;
+    plan->done += 190;
+    return count < 0 ? count : RW_OK;
 }
 
 static rw_pair_of_images images_of(const rw_plan *plan)
@@ -78,8 +90,10 @@ int rw_plan_pair(rw_plan *plan)
                 masked_base);
         rw_mask(plan->header.arch, &plan->parameters, RW_TARGET, job->target, job->target_length,
                 masked_target);
-        status = plan_covers(plan, masked_base, masked_target);
+        status = rw_report(job, plan->done);
     }
+    if (status == RW_OK)
+        status = plan_covers(plan, masked_base, masked_target);
     free(masked_base);
     free(masked_target);
     return status;

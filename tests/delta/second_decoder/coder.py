@@ -36,10 +36,14 @@ def hash_of(a: int, b: int) -> int:
     return h ^ h >> 13
 
 
+def fresh_slots(count: int) -> list[list[int]]:
+    return [[1 << 19, 0] for _ in range(count)]
+
+
 class Coder:
     """Decisions of the payload and the models that learn from them."""
 
-    def __init__(self, payload: bytes, slot_count: int) -> None:
+    def __init__(self, payload: bytes, slot_count: int, *, fast: bool) -> None:
         self.payload = payload
         self.at = 4
         self.range = U32
@@ -49,6 +53,7 @@ class Coder:
         self.check = [0] * slot_count
         self.weights = [[9830] * 16 for _ in range(256)]
         self.last_lengths = [0, 0, 0, 0]
+        self.slots = fresh_slots(4096) if fast else None
         self.taught: int | None = None
 
     def decide(self, p: int) -> int:
@@ -119,7 +124,25 @@ class Coder:
         ]
         return self.mix(contexts, (250, 251))
 
+    def one(self, slot: list[int]) -> int:
+        """One decision of one slot alone."""
+        bit = self.decide(max(1, slot[0] >> 4))
+        self.learn(slot, bit)
+        return bit
+
+    def quick_number(self, slots: list[list[int]], place: int, context: int) -> int:
+        length, value = 0, 1
+        while length < 31 and self.one(slots[place + min(context, 7) * 32 + length]):
+            length += 1
+        for i in reversed(range(length)):
+            known = i + 3 >= length
+            bit = self.one(slots[place + 256 + length * 8 + value]) if known else self.raw(1)
+            value = value << 1 | bit
+        return value - 1
+
     def number(self, field: int, context: int) -> int:
+        if self.slots is not None:
+            return self.quick_number(self.slots, field * 512, context)
         length = 0
         while length < 31 and self.number_bit(field, context, length):
             length += 1

@@ -16,7 +16,7 @@ def decode(base: bytes, patch: bytes) -> bytes:
     assert header.payload_length == len(patch) - header.length
     assert len(base) == header.base_length
     assert starts_hash(header.base_hash, base)
-    coder = Coder(patch[header.length :], header.slot_count)
+    coder = Coder(patch[header.length :], header.slot_count, fast=header.back_end == FAST)
     if header.back_end == STORED:
         places = Places(([], []), [], 0)
     else:

@@ -8,6 +8,7 @@ from tests.delta.second_decoder.coder import (
     U32,
     WEIGHT_MAX,
     Coder,
+    fresh_slots,
     hash_of,
     squash,
 )
@@ -30,7 +31,7 @@ class Line:
     """Slots of half a byte in one context: probability and count of each."""
 
     name: int = 0
-    slots: list[list[int]] = field(default_factory=lambda: [[1 << 19, 0] for _ in range(16)])
+    slots: list[list[int]] = field(default_factory=lambda: fresh_slots(16))
 
 
 def log2(n: int) -> int:
@@ -41,7 +42,7 @@ class FastWalk(Cursor):
     def __init__(self, header: Header, base: bytes, coder: Coder, places: Places) -> None:
         super().__init__(header, base, coder, places)
         slots = header.slot_count
-        self.probability, self.count = [1 << 19] * LITERALS, [0] * LITERALS
+        self.slots = fresh_slots(LITERALS)
         self.word_count = slots // 64
         self.lines = [
             Line(1 << 31) for _ in range((slots - 2 * self.word_count - LITERALS) // 16 & ~1)
@@ -56,11 +57,7 @@ class FastWalk(Cursor):
     # Decisions.
 
     def one(self, place: int) -> int:
-        bit = self.coder.decide(max(1, self.probability[place] >> 4))
-        slot = [self.probability[place], self.count[place]]
-        self.coder.learn(slot, bit)
-        self.probability[place], self.count[place] = slot
-        return bit
+        return self.coder.one(self.slots[place])
 
     def two(self, pair: tuple[list[int], list[int]], number: int) -> int:
         weights = self.weights[number]
@@ -77,15 +74,7 @@ class FastWalk(Cursor):
         return bit
 
     def number(self, kind: int, context: int) -> int:
-        place = NUMBERS + kind * 512
-        length, value = 0, 1
-        while length < 31 and self.one(place + min(context, 7) * 32 + length):
-            length += 1
-        for i in reversed(range(length)):
-            known = i + 3 >= length
-            bit = self.one(place + 256 + length * 8 + value) if known else self.coder.raw(1)
-            value = value << 1 | bit
-        return value - 1
+        return self.coder.quick_number(self.slots, NUMBERS + kind * 512, context)
 
     def line(self, context: int) -> int:
         i = context * len(self.lines) >> 32

@@ -127,9 +127,9 @@ static int32_t evidence(uint32_t slot)
     return rw_stretch(slot >> 16) * weight[n < COUNT_MAX ? n : COUNT_MAX] >> 4;
 }
 
-int rw_two_code(rw_view *view, uint32_t *first, uint32_t *second, uint32_t set, int bit)
+int rw_two_code(rw_view *view, uint32_t *first, uint32_t *second, uint32_t pair, int bit)
 {
-    int32_t *weights = view->weights + set * RW_INPUTS;
+    int32_t *weights = view->weights + 2 * pair;
     int32_t a = evidence(*first), b = evidence(*second), error;
     uint32_t p = rw_squash(cut((weights[0] * a >> 8) + (weights[1] * b >> 8)));
 
@@ -209,11 +209,31 @@ static int number_bit(rw_view *view, uint32_t field, uint32_t context, uint32_t 
     return rw_mix_code(view, &mix, 250, 251, bit);
 }
 
+uint32_t rw_quick_number(rw_view *view, uint32_t at, uint32_t context, uint32_t value)
+{
+    uint32_t bits = rw_log2(value + 1), n = 0, out = 1, i;
+    uint32_t *slots = view->slots + at, *lengths = slots + (context < 8 ? context : 7) * 32;
+
+    while (n < 31 && rw_slot_code(view, lengths + n, n < bits))
+        n++;
+    slots += 8 * 32 + n * 8;
+    for (i = n; i-- > 0;) {
+        int bit = (int)((value + 1) >> i & 1);
+
+        bit = i + 3 >= n ? rw_slot_code(view, slots + out, bit)
+                         : (int)rw_code_raw(view, (uint32_t)bit, 1);
+        out = out << 1 | (uint32_t)bit;
+    }
+    return out - 1;
+}
+
 /* Elias-gamma with modelled bits: the length in unary, then the bits below the first one. */
 uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value)
 {
     uint32_t bits = rw_log2(value + 1), n = 0, node = 1, out = 1, i;
 
+    if (view->engine->header.backend == RW_BACKEND_FAST)
+        return rw_quick_number(view, field * RW_NUMBER_SLOTS, context, value);
     while (n < 31 && number_bit(view, field, context, n, n < bits))
         n++;
     for (i = n; i-- > 0;) {

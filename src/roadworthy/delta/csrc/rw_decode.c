@@ -127,7 +127,7 @@ static int weights_in_range(const rw_view *view)
     const rw_header *h = &view->engine->header;
     uint32_t i;
 
-    for (i = 0; h->backend != RW_BACKEND_STORED && i < RW_WEIGHT_SETS * RW_INPUTS; i++)
+    for (i = 0; h->backend != RW_BACKEND_STORED && i < rw_weight_count(h); i++)
         if (view->weights[i] > RW_WEIGHT_MAX || view->weights[i] < -RW_WEIGHT_MAX)
             return 0;
     return 1;

@@ -13,6 +13,11 @@ static uint64_t table_size(uint32_t bits, uint32_t item)
     return bits == 0 ? 0 : align(((uint64_t)1 << bits) * item);
 }
 
+uint32_t rw_weight_count(const rw_header *h)
+{
+    return h->backend == RW_BACKEND_FAST ? 2 * RW_FAST_PAIRS : RW_WEIGHT_SETS * RW_INPUTS;
+}
+
 uint64_t rw_layout_size(const rw_header *h)
 {
     uint64_t size = align(sizeof(rw_engine));
@@ -22,7 +27,7 @@ uint64_t rw_layout_size(const rw_header *h)
     size += align((uint64_t)h->cover_count * sizeof(rw_cover));
     size += align((uint64_t)h->cover_count * sizeof(uint32_t));
     size += align((uint64_t)h->slot_count * sizeof(uint32_t));
-    size += align((uint64_t)RW_WEIGHT_SETS * RW_INPUTS * sizeof(int32_t));
+    size += align((uint64_t)rw_weight_count(h) * sizeof(int32_t));
     size += table_size(h->memo_bits, sizeof(rw_memo));
     size += table_size(h->index_bits, sizeof(uint32_t));
     size += table_size(h->window_bits, 1);
@@ -42,7 +47,7 @@ void rw_layout(rw_view *view, rw_engine *engine)
     view->slots = (uint32_t *)at;
     at += align((uint64_t)h->slot_count * sizeof(uint32_t));
     view->weights = (int32_t *)at;
-    at += align((uint64_t)RW_WEIGHT_SETS * RW_INPUTS * sizeof(int32_t));
+    at += align((uint64_t)rw_weight_count(h) * sizeof(int32_t));
     view->memo = (rw_memo *)at;
     at += table_size(h->memo_bits, sizeof(rw_memo));
     view->index = (uint32_t *)at;
@@ -60,8 +65,8 @@ void rw_engine_reset(rw_view *view)
         return;
     for (i = 0; i < h->slot_count; i++)
         view->slots[i] = RW_SLOT_START;
-    for (i = 0; i < RW_WEIGHT_SETS * RW_INPUTS; i++)
-        view->weights[i] = (1 << 16) * 3 / 20;
+    for (i = 0; i < rw_weight_count(h); i++)
+        view->weights[i] = h->backend == RW_BACKEND_FAST ? RW_FAST_WEIGHT : (1 << 16) * 3 / 20;
     for (i = 0; h->memo_bits > 0 && i < 1u << h->memo_bits; i++)
         view->memo[i].key = view->memo[i].value = 0xffffffffu;
     for (i = 0; h->index_bits > 0 && i < 1u << h->index_bits; i++)

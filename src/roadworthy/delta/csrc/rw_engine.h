@@ -27,7 +27,9 @@
 #define RW_INPUT_BUFFER 384 /* patch bytes held back */
 #define RW_RANGE_MIN (1u << 24) /* of the range coder, between two decisions */
 #define RW_SLOT_START (1u << 31) /* a probability of one half, never used */
+#define RW_FAST_PAIRS 48u    /* of weights, with the fast back end */
 #define RW_FAST_WEIGHT 28000 /* of each of two inputs, at first */
+#define RW_NUMBER_SLOTS 512u /* of a field of numbers, with the fast back end */
 #define RW_SLOT_LINE 16u    /* slots come in lines of this many */
 #define RW_LINE_SIZE 256
 #define RW_LINES 4
@@ -149,6 +151,8 @@ typedef struct {
 } rw_view;
 
 uint64_t rw_layout_size(const rw_header *header);
+/* How many weights the back end has. */
+uint32_t rw_weight_count(const rw_header *header);
 /* Sets the pointers of `view` into the workspace; the header must have passed its checks. */
 void rw_layout(rw_view *view, rw_engine *engine);
 /* Sets models, contexts and caches to their start. */
@@ -182,8 +186,11 @@ static inline uint32_t rw_slot_uses(uint32_t slot)
 
 /* Codes one decision by one slot alone, without a check of its context. */
 int rw_slot_code(rw_view *view, uint32_t *slot, int bit);
-/* Codes one decision by two slots, mixed with the first two weights of a set. */
-int rw_two_code(rw_view *view, uint32_t *first, uint32_t *second, uint32_t set, int bit);
+/* Codes one decision by two slots, mixed with a pair of weights. */
+int rw_two_code(rw_view *view, uint32_t *first, uint32_t *second, uint32_t pair, int bit);
+/* Codes a number by RW_NUMBER_SLOTS slots from `at` on: Elias-gamma, of which the length and the
+ * three bits below the highest one are modelled. */
+uint32_t rw_quick_number(rw_view *view, uint32_t at, uint32_t context, uint32_t value);
 
 /* Codes the next cover, the parameters, and the next byte of the target. */
 uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value);

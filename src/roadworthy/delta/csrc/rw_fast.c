@@ -13,9 +13,7 @@
 #include "rw_hints.h"
 #endif
 
-#define LINE 16u    /* slots for half a literal in one context, the first one is its name */
-#define CONTEXTS 8u /* of a number */
-#define FIELD_SIZE (CONTEXTS * 32 + 32 * 8)
+#define LINE 16u /* slots for half a literal in one context, the first one is its name */
 #define MATCH_MIN 4u
 #define WORD_SHARE 64u /* of so many slots one word is kept with what replaced it */
 
@@ -31,33 +29,20 @@ enum {
     AT_TOKEN = AT_BYTE + 8 * 4 * 2,          /* [the last four were matches] */
     AT_EQUAL = AT_TOKEN + 16,                /* [log2 of the length][the last three were equal] */
     AT_NUMBERS = AT_EQUAL + 32 * 8,          /* [field] */
-    AT_LITERALS = AT_NUMBERS + FIELDS * FIELD_SIZE
+    AT_LITERALS = AT_NUMBERS + FIELDS * (int)RW_NUMBER_SLOTS
 };
 
-/* First sets of eight weights. */
-enum { SET_PLAIN = 0, SET_REFERENCE = 8, SET_GAP = 16 };
+/* First pair of weights of eight. */
+enum { PAIR_PLAIN = 0, PAIR_REFERENCE = 8, PAIR_GAP = 16 };
 
 static int code(rw_view *view, uint32_t at, int bit)
 {
     return rw_slot_code(view, view->slots + at, bit);
 }
 
-/* Elias-gamma; the length and the three bits below the highest one are modelled. */
 static uint32_t code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value)
 {
-    uint32_t at = AT_NUMBERS + field * FIELD_SIZE, bits = rw_log2(value + 1), n = 0, out = 1, i;
-    uint32_t lengths = at + (context < CONTEXTS ? context : CONTEXTS - 1) * 32;
-
-    while (n < 31 && code(view, lengths + n, n < bits))
-        n++;
-    at += CONTEXTS * 32 + n * 8;
-    for (i = n; i-- > 0;) {
-        int bit = (int)((value + 1) >> i & 1);
-
-        bit = i + 3 >= n ? code(view, at + out, bit) : (int)rw_code_raw(view, (uint32_t)bit, 1);
-        out = out << 1 | (uint32_t)bit;
-    }
-    return out - 1;
+    return rw_quick_number(view, AT_NUMBERS + field * RW_NUMBER_SLOTS, context, value);
 }
 
 static uint32_t word_count(const rw_view *view)
@@ -87,25 +72,25 @@ static uint32_t *line_of(rw_view *view, uint32_t context)
     return a;
 }
 
-static uint32_t code_half(rw_view *view, uint32_t first, uint32_t second, uint32_t set,
+static uint32_t code_half(rw_view *view, uint32_t first, uint32_t second, uint32_t pair,
                           uint32_t half)
 {
     uint32_t *a = line_of(view, first), *b = line_of(view, second), node = 1, i;
 
     for (i = 4; i-- > 0;)
         node = node << 1
-               | (uint32_t)rw_two_code(view, a + node, b + node, set + i, half >> i & 1);
+               | (uint32_t)rw_two_code(view, a + node, b + node, pair + i, half >> i & 1);
     return node & 15;
 }
 
-static uint8_t code_literal(rw_view *view, uint32_t first, uint32_t second, uint32_t set,
+static uint8_t code_literal(rw_view *view, uint32_t first, uint32_t second, uint32_t pair,
                             uint8_t byte)
 {
-    uint32_t high = code_half(view, first, second, set + 4, byte >> 4);
+    uint32_t high = code_half(view, first, second, pair + 4, byte >> 4);
 
     first = rw_hash(first, 1 + high);
     second = rw_hash(second, 1 + high);
-    return (uint8_t)(high << 4 | code_half(view, first, second, set, byte & 15));
+    return (uint8_t)(high << 4 | code_half(view, first, second, pair, byte & 15));
 }
 
 static void open_cover(rw_view *view, const rw_cover *c)
@@ -238,7 +223,7 @@ static void code_bytes(rw_view *view, rw_group *g)
         g->is[i] = hit ? (uint8_t)p
                        : code_literal(view, rw_hash(0x20 + tag, p),
                                       rw_hash(0x21 + (lane << 8) + within * 4096, word),
-                                      g->kind > 0 ? SET_REFERENCE : SET_PLAIN, is[i]);
+                                      g->kind > 0 ? PAIR_REFERENCE : PAIR_PLAIN, is[i]);
         misses += (uint32_t)!hit;
         within = within << 8 | g->is[i];
     }
@@ -322,7 +307,7 @@ static void settle_token(rw_view *view)
         return;
     }
     e->pending[0] = code_literal(view, rw_hash(0x22, e->order[0] & 255),
-                                 rw_hash(0x23 + lane, e->order[0] >> 24), SET_GAP + 8 * lane,
+                                 rw_hash(0x23 + lane, e->order[0] >> 24), PAIR_GAP + 8 * lane,
                                  view->sink != 0 ? view->target[e->position] : 0);
     e->pending_used = 0;
     e->pending_length = 1;
@@ -390,8 +375,6 @@ void rw_fast_begin(rw_view *view)
 
     for (i = 0; i < view->engine->header.slot_count; i++)
         view->slots[i] = RW_SLOT_START;
-    for (i = 0; i < RW_WEIGHT_SETS * RW_INPUTS; i++)
-        view->weights[i] = RW_FAST_WEIGHT;
 }
 
 uint32_t rw_fast(rw_view *view, uint8_t *out, uint32_t room)

@@ -107,7 +107,7 @@ static void size_tables(rw_plan *plan)
     uint32_t class = h->ram_class, room = rw_class_size(class), need = h->target_length;
     uint64_t wanted = (uint64_t)need * 16 + 16384;
 
-    rw_limit_covers(plan, room / (h->backend == RW_BACKEND_FAST ? 64 : 48));
+    rw_limit_covers(plan, room / (h->backend == RW_BACKEND_FAST ? 32 : 40));
     h->cover_count = plan->cover_count;
     h->memo_bits =
         h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);

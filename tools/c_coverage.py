@@ -103,7 +103,7 @@ def thumb_patch() -> tuple[bytes, bytes]:
     base = old[20_000:25_000] + noise[:3000]
     target = new[20_000:24_000] + noise[3000:] + noise[:3000]
     options = delta.MakeOptions(
-        delta.RamClass.RAM_60K, architecture=delta.Architecture.THUMB, step_bytes=4096
+        delta.RamClass.RAM_60K, delta.BackEnd.MIXING, delta.Architecture.THUMB, 4096
     )
     return base, delta.make(base, target, options).data
 

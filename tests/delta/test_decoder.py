@@ -11,7 +11,7 @@ from roadworthy.base.errors import RoadworthyError, StoreError
 CHANCE = SeededChance(11).random
 BASE = CHANCE.randbytes(9000) + b"\0" * 3000
 TARGET = BASE[4000:8000] + CHANCE.randbytes(500) + BASE[:11_000]
-OPTIONS = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=4096)
+OPTIONS = delta.MakeOptions(delta.RamClass.RAM_60K, delta.BackEnd.MIXING, step_bytes=4096)
 PATCH = delta.make(BASE, TARGET, OPTIONS).data
 HEADER_BYTES = delta.inspect(PATCH).header_length_bytes
 

@@ -24,7 +24,7 @@ def thumb_pair() -> tuple[bytes, bytes]:
 def test_the_decoder_keeps_its_rules_in_every_case(tmp_path: Path) -> None:
     base, target = thumb_pair()
     options = delta.MakeOptions(
-        delta.RamClass.RAM_60K, architecture=delta.Architecture.THUMB, step_bytes=4096
+        delta.RamClass.RAM_60K, delta.BackEnd.MIXING, delta.Architecture.THUMB, 4096
     )
     (tmp_path / "base").write_bytes(base)
     (tmp_path / "patch").write_bytes(delta.make(base, target, options).data)

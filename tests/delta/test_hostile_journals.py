@@ -12,13 +12,18 @@ from roadworthy.base.clock import SeededChance
 
 NOISE = SeededChance(21).random.randbytes(90)
 MOVED = NOISE[40:] + b"new" + NOISE
+MIXING = delta.BackEnd.MIXING
 KINDS = {
     "stored": (b"", NOISE, delta.MakeOptions(delta.RamClass.RAM_60K, step_bytes=4096)),
-    "primed": (NOISE, NOISE[::2], delta.MakeOptions(delta.RamClass.RAM_60K, step_bytes=4096)),
+    "primed": (
+        NOISE,
+        NOISE[::2],
+        delta.MakeOptions(delta.RamClass.RAM_60K, MIXING, step_bytes=4096),
+    ),
     "thumb": (
         NOISE,
         MOVED,
-        delta.MakeOptions(delta.RamClass.RAM_60K, architecture=delta.Architecture.THUMB),
+        delta.MakeOptions(delta.RamClass.RAM_60K, MIXING, delta.Architecture.THUMB),
     ),
     "fast": (NOISE, MOVED, delta.MakeOptions(delta.RamClass.RAM_60K, delta.BackEnd.FAST)),
     "fast thumb": (
@@ -31,7 +36,7 @@ KINDS = {
     "in place": (
         NOISE * 2,
         MOVED * 2,
-        delta.MakeOptions(delta.RamClass.RAM_60K, step_bytes=4096, region_bytes=8192),
+        delta.MakeOptions(delta.RamClass.RAM_60K, MIXING, step_bytes=4096, region_bytes=8192),
     ),
 }
 

@@ -11,7 +11,7 @@ from roadworthy import delta
 from roadworthy.base.clock import SeededChance
 
 STEP_BYTES = 8192
-OPTIONS = delta.MakeOptions(ram_class=delta.RamClass.RAM_60K, step_bytes=STEP_BYTES)
+OPTIONS = delta.MakeOptions(delta.RamClass.RAM_60K, delta.BackEnd.MIXING, step_bytes=STEP_BYTES)
 FAST = replace(OPTIONS, back_end=delta.BackEnd.FAST)
 
 

@@ -68,8 +68,13 @@ def test_it_agrees_on_pools_that_count_from_the_program_counter(
         (NOISE[:3000] * 3, NOISE[1000:3000] + NOISE[:500] * 9, 16384),
     ],
 )
-def test_it_agrees_on_other_images(base: bytes, target: bytes, region: int | None) -> None:
-    options = delta.MakeOptions(delta.RamClass.RAM_60K, step_bytes=4096, region_bytes=region)
+@pytest.mark.parametrize("back_end", [MIXING, FAST])
+def test_it_agrees_on_other_images(
+    base: bytes, target: bytes, region: int | None, back_end: delta.BackEnd
+) -> None:
+    options = delta.MakeOptions(
+        delta.RamClass.RAM_60K, back_end, step_bytes=4096, region_bytes=region
+    )
     patch = delta.make(base, target, options).data
     assert hashlib.sha256(decode(base, patch)).digest() == hashlib.sha256(target).digest()
 

@@ -29,7 +29,8 @@ class MakeOptions:
 
     ram_class: the most memory that the receiving side has.
     back_end: MIXING makes the smallest patches; FAST ones are a tenth to a third longer and
-        take a small part of the time to apply.
+        take a small part of the time to apply. In RAM classes below 4 MiB they may be the shorter
+        ones; None takes the shorter.
     architecture: instruction set; None finds it from the images.
     step_bytes: target bytes between hashes, a power of two from 4 KiB to 16 MiB; None takes
         64 KiB, and more for large images that are not replaced in place.
@@ -45,7 +46,7 @@ class MakeOptions:
     """
 
     ram_class: RamClass = RamClass.RAM_4M
-    back_end: BackEnd = BackEnd.MIXING
+    back_end: BackEnd | None = None
     architecture: Architecture | None = None
     step_bytes: int | None = None
     region_bytes: int | None = None
@@ -91,13 +92,14 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
     told = chosen.progress
     if any(is_mapped_file(image) for image in (base, target)):
         told = partial(_forget_pages, (base, target), told)
+    back_end = _AUTO if chosen.back_end is None else chosen.back_end
     architecture = _AUTO if chosen.architecture is None else chosen.architecture
     try:
         data = _codec.encode(
             base,
             target,
             (
-                chosen.back_end,
+                back_end,
                 chosen.ram_class,
                 architecture,
                 _step_bytes(chosen, memoryview(target).nbytes).bit_length() - 1,

@@ -293,19 +293,34 @@ static void keep_shorter(uint8_t **patch, uint32_t *length, uint8_t *other, uint
     }
 }
 
+/* Codes once more, and keeps the shorter patch. */
+static int code_again(rw_plan *plan, uint8_t **patch, uint32_t *length)
+{
+    uint8_t *other;
+    uint32_t other_length;
+    int status = make_patch(plan, &other, &other_length);
+
+    if (status == RW_OK)
+        keep_shorter(patch, length, other, other_length);
+    return status;
+}
+
 /* Codes in each way that may be the shortest. */
 static int code_best(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
-    uint32_t other_length, base = plan->header.base_length;
-    uint8_t *other;
+    uint32_t base = plan->header.base_length;
     int status = make_patch(plan, patch, length);
 
+    if (status == RW_OK && plan->header.backend == RW_BACKEND_FAST
+        && plan->job->backend == RW_BACKEND_AUTO) {
+        plan->header.backend = RW_BACKEND_MIXING;
+        size_tables(plan);
+        status = code_again(plan, patch, length);
+    }
     if (status == RW_OK && plan->header.backend == RW_BACKEND_MIXING && base > 0
         && base <= PRIME_MAX) {
         plan->header.flags |= RW_FLAG_PRIMED;
-        status = make_patch(plan, &other, &other_length);
-        if (status == RW_OK)
-            keep_shorter(patch, length, other, other_length);
+        status = code_again(plan, patch, length);
     }
     if (status == RW_OK && *length > RW_HEADER_MIN + plan->job->target_length) {
         rw_header full = plan->header;
@@ -313,18 +328,25 @@ static int code_best(rw_plan *plan, uint8_t **patch, uint32_t *length)
         describe(plan, RW_BACKEND_STORED);
         memcpy(plan->header.base_sha256, full.base_sha256, 32);
         memcpy(plan->header.target_sha256, full.target_sha256, 32);
-        status = make_patch(plan, &other, &other_length);
-        if (status == RW_OK)
-            keep_shorter(patch, length, other, other_length);
+        status = code_again(plan, patch, length);
     }
     return status;
+}
+
+/* The back end to begin with. In the largest class the mixer always makes the shortest patch; in
+ * the others its tables may leave too little memory for covers. */
+static uint8_t first_backend(const rw_encode_job *job)
+{
+    if (job->backend != RW_BACKEND_AUTO)
+        return job->backend;
+    return job->ram_class + 1 < RW_RAM_CLASSES ? RW_BACKEND_FAST : RW_BACKEND_MIXING;
 }
 
 static int encode(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
     int status;
 
-    describe(plan, plan->job->backend);
+    describe(plan, first_backend(plan->job));
     plan->parameters.header = plan->header;
     status = hash_images(plan);
     if (status == RW_OK && plan->header.backend != RW_BACKEND_STORED) {
@@ -356,7 +378,8 @@ int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
         return RW_UNSUPPORTED;
     if (job->base_length > IMAGE_MAX || job->target_length > IMAGE_MAX
         || job->ram_class >= RW_RAM_CLASSES
-        || job->backend > RW_BACKEND_FAST || (job->arch > RW_ARCH_LAST && job->arch != RW_ARCH_AUTO))
+        || (job->backend > RW_BACKEND_FAST && job->backend != RW_BACKEND_AUTO)
+        || (job->arch > RW_ARCH_LAST && job->arch != RW_ARCH_AUTO))
         return RW_UNSUPPORTED;
     plan = calloc(1, sizeof *plan);
     if (plan == 0)

@@ -4,7 +4,8 @@
 
 #include "rw_engine.h"
 
-#define RW_ARCH_AUTO 255u /* find it from the images */
+#define RW_ARCH_AUTO 255u    /* find it from the images */
+#define RW_BACKEND_AUTO 255u /* the one that makes the shorter patch */
 
 typedef struct {
     const uint8_t *base, *target;

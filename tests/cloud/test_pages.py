@@ -3,18 +3,19 @@
 from collections.abc import Iterable
 from urllib.parse import quote, urljoin, urlsplit
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import escape
-from tests.cloud.conftest import Bench, TestVehicle, offer_of
+from tests.cloud.conftest import OLD, Bench, TestVehicle, ecu, offer_of
 
 from roadworthy.cloud.pages.sign_in import own_path
 from roadworthy.cloud.present.fleet import overview
 from roadworthy.compliance.ledger import verify_bundle
 from roadworthy.trust.keys import key_of
 from roadworthy.updates.failure_codes import explain
-from roadworthy.updates.reports import Progress, Refusal, Stage
+from roadworthy.updates.reports import Inventory, Progress, Refusal, Stage
 
 PAGES = ("/", "/campaigns", "/vehicles", "/releases", "/ledger")
 
@@ -85,6 +86,21 @@ async def test_a_malformed_answer_of_an_ecu_is_told_in_words(bench: Bench) -> No
     await shows(bench, "/campaigns/spring", "ecu-malformed-answer", words)
     await shows(bench, f"/vehicles/{vehicle.key}", "ecu-malformed-answer")
     assert bench.entries("result")[-1].data["code"] == "ecu-malformed-answer"
+
+
+async def test_the_vehicle_page_shows_how_large_the_slots_are_that_an_ecu_tells(
+    bench: Bench,
+) -> None:
+    (vehicle,) = await bench.fleet(1)
+    size = '<td data-label="Slot size" class="num"{}</td>'
+    await shows(bench, f"/vehicles/{vehicle.key}", size.format(">\N{EN DASH}"))
+    told = msgspec.structs.replace(ecu(OLD, 1), slot_size_bytes=1_500_000)
+    await bench.report(vehicle, Inventory, ecus=(told,))
+    cell = size.format(
+        ' title="1\N{NARROW NO-BREAK SPACE}500\N{NARROW NO-BREAK SPACE}000 bytes">'
+        "1.43\N{NO-BREAK SPACE}MB"
+    )
+    await shows(bench, f"/vehicles/{vehicle.key}", cell)
 
 
 async def test_every_page_shows_what_failed(bench: Bench) -> None:

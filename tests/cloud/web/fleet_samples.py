@@ -92,13 +92,13 @@ def vehicle_list(*, state: str = "", text: str = "") -> views.VehicleListView:
 
 def vehicle() -> views.VehicleView:
     units = (
-        ("gateway-01", "GW-S32G-B", "connectivity", 0x1010, "A", "failed"),
-        ("tcu-01", "TCU-9160", "connectivity", 0x1020, "B", "current"),
-        ("brake-esp-01", "ESP-TC39-C", "safety", 0x1101, "A", "installing"),
-        ("steer-eps-01", "EPS-TC37-A", "safety", 0x1102, "B", "current"),
-        ("body-bcm-01", "BCM-RH850", "body", 0x1201, "A", "behind"),
-        ("hmi-head-01", "HU-8155", "infotainment", 0x1301, "A", "downloading"),
-        ("door-fl-01", "DCU-S12", "body", 0x1211, "", "current"),
+        ("gateway-01", "GW-S32G-B", "connectivity", 0x1010, "A", "failed", 8 << 20),
+        ("tcu-01", "TCU-9160", "connectivity", 0x1020, "B", "current", 64 << 20),
+        ("brake-esp-01", "ESP-TC39-C", "safety", 0x1101, "A", "installing", 2_000_000),
+        ("steer-eps-01", "EPS-TC37-A", "safety", 0x1102, "B", "current", 2_000_000),
+        ("body-bcm-01", "BCM-RH850", "body", 0x1201, "A", "behind", 768 << 10),
+        ("hmi-head-01", "HU-8155", "infotainment", 0x1301, "A", "downloading", (1 << 32) - 1),
+        ("door-fl-01", "DCU-S12", "body", 0x1211, "", "current", None),
     )
     ecus = tuple(
         views.EcuRow(
@@ -113,8 +113,9 @@ def vehicle() -> views.VehicleView:
             sha256=samples._hex(serial),
             percent={"installing": 62, "downloading": 18}.get(state, 0),
             reason="image refused: hash does not match" if state == "failed" else "",
+            slot_size_bytes=slot_size_bytes,
         )
-        for serial, hardware, domain, address, slot, state in units
+        for serial, hardware, domain, address, slot, state, slot_size_bytes in units
     )
     return views.VehicleView(
         vin=vin_of(12),

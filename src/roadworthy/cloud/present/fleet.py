@@ -251,6 +251,7 @@ def _ecu_rows(
                 sha256=ecu.sha256,
                 percent=_ecu_percent(latest, ecu) if behind else 100,
                 reason=latest.detail if failed and latest else "",
+                slot_size_bytes=ecu.slot_size_bytes or None,
             )
         )
     return tuple(rows)

@@ -102,7 +102,8 @@ class VehicleListView:
 class EcuRow:
     """A control unit as it last reported itself.
 
-    slot: the running one, "A" or "B"; "" for a unit with one slot. state: "current", "behind",
+    slot: the running one, "A" or "B"; "" for a unit with one slot. slot_size_bytes: the largest
+    image that a slot can hold; None when the unit does not say. state: "current", "behind",
     "downloading", "installing", "activating", "failed", "rolled-back" or "unknown".
     """
 
@@ -117,6 +118,7 @@ class EcuRow:
     sha256: str
     percent: int = 0
     reason: str = ""
+    slot_size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

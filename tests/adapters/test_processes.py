@@ -1,6 +1,7 @@
 """A child process restarts when it dies, and dies with its parent."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -129,6 +130,43 @@ async def test_a_stop_that_is_cancelled_kills_the_child_at_once(make: Make) -> N
     stopping.cancel()
     await asyncio.gather(stopping, return_exceptions=True)
     await until(lambda: not is_running(pid))
+
+
+async def test_a_stop_that_is_cancelled_at_once_is_cancelled_and_leaves_no_child(
+    make: Make,
+) -> None:
+    child = make([sys.executable, "-c", "import time; time.sleep(99)"])
+    await child.start()
+    pid = child.pid
+    assert pid is not None
+    stopping = asyncio.create_task(child.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    await asyncio.wait((stopping,))
+    assert stopping.cancelled()
+    await until(lambda: not is_running(pid))
+
+
+async def test_a_child_is_started_again_although_files_ran_out_meanwhile(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(99)"]
+    child = make(command)
+    await child.start()
+    real_open, refused = os.open, asyncio.Event()
+
+    def none_left(path: str | Path, *flags: int) -> int:
+        if str(path).endswith("sleeper.lock") and not refused.is_set():
+            refused.set()
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real_open(path, *flags)
+
+    monkeypatch.setattr(os, "open", none_left)
+    killed = child.pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: child.pid not in (None, killed))
+    assert refused.is_set()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

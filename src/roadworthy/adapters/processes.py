@@ -84,24 +84,18 @@ class ChildProcess:
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """End the child: SIGTERM, then SIGKILL; return when it is gone."""
+        """End the child: SIGTERM, then SIGKILL; return when it is gone.
+
+        Who is cancelled meanwhile leaves no child either: it gets SIGKILL at once.
+        """
         keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
-        process = self._process
-        if process is None:
-            return
-        _send(process, signal.SIGTERM)
         try:
-            async with asyncio.timeout(self._settings.stop_timeout_s):
-                await process.wait()
-        except TimeoutError:
-            _send(process, signal.SIGKILL)
-            await process.wait()
+            if keeper is not None:
+                keeper.cancel()
+                await asyncio.wait((keeper,))
+            await self._end()
         except BaseException:
-            _send(process, signal.SIGKILL)
+            self._send(signal.SIGKILL)
             raise
 
     def log_tail(self) -> str:
@@ -110,6 +104,22 @@ class ChildProcess:
 
     def _path(self, suffix: str) -> Path:
         return self._settings.folder / f"{self._settings.name}.{suffix}"
+
+    async def _end(self) -> None:
+        if self._process is None:
+            return
+        self._send(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(self._settings.stop_timeout_s):
+                await self._process.wait()
+        except TimeoutError:
+            self._send(signal.SIGKILL)
+            await self._process.wait()
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     async def _keep(self) -> None:
         while self._process is not None:
@@ -137,13 +147,19 @@ class ChildProcess:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise StoreError(f"can't be started ({error})", value=self._settings.name) from error
+            raise self._not_started(error) from error
         finally:
             os.close(lock)
         self.starts += 1
 
+    def _not_started(self, error: OSError) -> StoreError:
+        return StoreError(f"can't be started ({error})", value=self._settings.name)
+
     async def _lock(self) -> int:
-        lock = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            lock = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._not_started(error) from error
         try:
             await self._wait_for_lock(lock)
         except BaseException:
@@ -187,8 +203,3 @@ def guarded(command: Sequence[str]) -> list[str]:
     """
     guard = (sys.executable, "-I", "-S", _exec_guard.__file__, str(os.getpid()))
     return [*guard, *command]
-
-
-def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)

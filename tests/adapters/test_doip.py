@@ -342,3 +342,21 @@ async def test_the_answer_to_a_cancelled_request_is_not_taken_for_the_next_ones(
         await asyncio.gather(asking, return_exceptions=True)
         assert await world.ask(bus, ECU) == b"\x7e\x00"
         assert bus._openings == 2, "a late answer would have come on the first connection"
+
+
+async def test_a_close_that_is_cancelled_leaves_neither_listener_nor_connection() -> None:
+    server = DoipTcpServer(DoipServer(GATEWAY, {}), SystemClock())
+    port = await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    closing_ = asyncio.create_task(server.close())
+    await asyncio.sleep(0)
+    closing_.cancel()
+    await asyncio.wait((closing_,))
+    assert closing_.cancelled()
+    with suppress(ConnectionError):
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+    writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+    gc.collect()

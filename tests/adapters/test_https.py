@@ -438,3 +438,39 @@ async def test_a_connection_that_comes_while_the_server_stops_is_closed(
         with suppress(ConnectionError):
             async with asyncio.timeout(LIMIT_S):
                 assert await asyncio.get_running_loop().sock_recv(caller, 1) == b""
+
+
+@pytest.mark.parametrize("turns", range(1, 4))
+async def test_a_stop_that_is_cancelled_does_not_leave_callers_waiting(
+    cloud: Cloud, turns: int
+) -> None:
+    server = await serve(cloud)
+    stopping = asyncio.create_task(server.stop())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    stopping.cancel()
+    await asyncio.wait((stopping,))
+    assert stopping.cancelled()
+    async with asyncio.timeout(LIMIT_S):
+        await cloud.finished.wait()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(server.host, server.port)
+
+
+async def test_who_is_cancelled_twice_while_the_application_starts_leaves_no_listener() -> None:
+    starting = asyncio.Event()
+
+    async def slow(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        starting.set()
+        await receive()
+
+    with reserved_port() as port:
+        serving = asyncio.create_task(serve(slow, port=port))
+        await starting.wait()
+        serving.cancel()
+        await asyncio.sleep(0)
+        serving.cancel()
+        await asyncio.wait((serving,))
+        with socket.create_server(("127.0.0.1", port)):
+            pass

@@ -146,16 +146,18 @@ class DoipTcpServer:
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Close all connections and stop listening."""
+        """Close all connections and stop listening, also when cancelled meanwhile."""
         self._is_closed = True
         self._schedule()
-        if self._listener is not None:
-            for listener in self._listener.sockets:
-                await stop_accepting(listener.fileno())
-            self._listener.close()
-            await self._listener.wait_closed()
-        for transport in self._transports.values():
-            transport.abort()
+        listener = self._listener
+        try:
+            for each in listener.sockets if listener is not None else ():
+                await stop_accepting(each.fileno())
+        finally:
+            if listener is not None:
+                listener.close()
+            for transport in self._transports.values():
+                transport.abort()
         for _ in range(_TURNS_TO_LOSE):
             await asyncio.sleep(0)
 

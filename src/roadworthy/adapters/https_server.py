@@ -68,16 +68,23 @@ class RunningServer:
             raise
 
     async def stop(self) -> None:
-        """Stop accepting, let requests finish, end streams; at most about 3 s."""
+        """Stop accepting, let requests finish, end streams; at most about 3 s.
+
+        Who is cancelled meanwhile does not wait for it; it goes on by itself.
+        """
         task = self._task
         if task is None:
             return
         if not self._server.should_exit:
-            await stop_accepting(self._listener.fileno())
-            self._server.should_exit = True
-            await asyncio.wait((task,), timeout=_GRACE_S)
-            self._server.hang_up()
-        await task
+            try:
+                await stop_accepting(self._listener.fileno())
+            finally:
+                self._server.should_exit = True
+            try:
+                await asyncio.wait((task,), timeout=_GRACE_S)
+            finally:
+                self._server.hang_up()
+        await asyncio.shield(task)
 
     async def _until_started(self, task: "asyncio.Task[None]") -> None:
         while not self._server.started:
@@ -92,9 +99,11 @@ class RunningServer:
             await self.stop()
             return
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await stop_accepting(self._listener.fileno())
-        self._listener.close()
+        try:
+            await stop_accepting(self._listener.fileno())
+            await asyncio.wait((task,))
+        finally:
+            self._listener.close()
 
     async def _run(self) -> None:
         try:

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from nats.aio.client import Client
 from tests.adapters.conftest import LIMIT_S, ONE, TWO, Authority, Connect, Station, is_up, told
 from typing_extensions import override
 
@@ -388,6 +389,25 @@ async def test_a_server_stops_receiving_although_the_library_drops_the_cancellat
     done, _ = await asyncio.wait((receiving,), timeout=5)
     assert receiving in done
     assert receiving.cancelled()
+
+
+async def test_who_connects_is_cancelled_although_the_library_drops_the_cancellation(
+    settings: BrokerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropping, closed = Dropping(), asyncio.Event()
+
+    async def close(_: Client) -> None:
+        closed.set()
+
+    monkeypatch.setattr(Client, "connect", dropping.fetch)
+    monkeypatch.setattr(Client, "close", close)
+    broker = NatsBroker(settings, clock=SystemClock(), chance=SystemChance())
+    connecting = asyncio.create_task(broker.connect("backend"))
+    await dropping.waits.wait()
+    connecting.cancel()
+    await asyncio.wait((connecting,), timeout=5)
+    assert connecting.cancelled()
+    assert closed.is_set()
 
 
 async def test_a_vehicle_stops_although_the_library_drops_the_cancellation(

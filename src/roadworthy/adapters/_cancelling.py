@@ -11,7 +11,7 @@ __all__ = ["heed_cancellation"]
 
 
 def heed_cancellation() -> None:
-    """Call it after waiting in such a library, in a loop that only a cancellation ends.
+    """Call it after waiting in such a library, where only a cancellation ends the waiting.
 
     Raises:
         asyncio.CancelledError: the current task was asked to end, and did not hear of it.

@@ -23,6 +23,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from roadworthy.adapters._broker_log import RefusedCertificates
+from roadworthy.adapters._cancelling import heed_cancellation
 from roadworthy.adapters.ports import reserve_port
 from roadworthy.adapters.processes import ChildProcess, ChildSettings, tail
 from roadworthy.adapters.tls import TlsServer
@@ -172,6 +173,7 @@ class NatsBroker:
                     ping_interval=20,
                     error_cb=_ignore,
                 )
+            heed_cancellation()
         except BaseException as error:
             await client.close()
             if isinstance(error, NatsError | OSError):

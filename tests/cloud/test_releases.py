@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from tests.cloud.conftest import ENGINE, NEW, OLD, Bench, ecu, problem, sha
+from tests.cloud.conftest import ENGINE, NEW, OLD, Bench, TestVehicle, ecu, problem, sha
 
 from roadworthy.cloud.repositories import image_targets
 from roadworthy.trust.keys import signer_from_pem, signer_from_seed
@@ -239,9 +239,14 @@ async def test_releases_are_listed_newest_first(bench: Bench) -> None:
     assert [item["deltas_ready"] for item in listed] == [False, True]
 
 
-async def report_slots(bench: Bench, size_bytes: int) -> None:
-    """Let a vehicle report that each slot of its engine ECU has so many bytes."""
-    (vehicle,) = await bench.fleet(1)
+async def report_slots(bench: Bench, size_bytes: int, number: int = 1) -> TestVehicle:
+    """Let a new vehicle report that each slot of its engine ECU has so many bytes."""
+    vehicle = await bench.enrol(number)
+    await tell_slots(bench, vehicle, size_bytes)
+    return vehicle
+
+
+async def tell_slots(bench: Bench, vehicle: TestVehicle, size_bytes: int) -> None:
     told = msgspec.structs.replace(ecu(OLD, 1), slot_size_bytes=size_bytes)
     await bench.report(vehicle, Inventory, ecus=(told,))
 
@@ -289,3 +294,25 @@ async def test_a_draft_made_before_the_first_report_is_not_signed_when_it_does_n
     answer = await bench.operator.post(f"{path}/signatures", json=signature)
     problem(answer, 409, "image-too-large")
     assert (await bench.operator.get(path)).json()["signed_by"] == []
+
+
+@pytest.mark.parametrize("way_out", ["others report", "it reports again", "it is revoked"])
+async def test_a_wrong_report_holds_a_release_up_until_it_is_mended(
+    bench: Bench, way_out: str
+) -> None:
+    wrong = await report_slots(bench, 1)
+    for image in (OLD, NEW):
+        await bench.upload(image)
+    answer = await bench.operator.post("/api/v1/releases", json=body())
+    todo = problem(answer, 409, "image-too-large")["todo"]
+    assert "if the report is wrong" in todo
+    (listed,) = (await bench.operator.get("/api/v1/vehicles")).json()["items"]
+    assert (listed["key"], listed["ecus"][0]["slot_size_bytes"]) == (wrong.key, 1)
+    match way_out:
+        case "others report":
+            await report_slots(bench, len(NEW), number=2)
+        case "it reports again":
+            await tell_slots(bench, wrong, len(NEW))
+        case _:
+            await bench.operator.post(f"/api/v1/vehicles/{wrong.key}/revoke", json={})
+    assert (await bench.operator.post("/api/v1/releases", json=body())).status_code == 201

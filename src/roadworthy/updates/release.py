@@ -149,7 +149,8 @@ def check_slots(artifacts: Iterable[Artifact], slots: Iterable[SlotSize]) -> Non
                 f"{slot.size_bytes} as {slot.vehicles} vehicle"
                 f"{'s report' if slot.vehicles != 1 else ' reports'}",
                 value=artifact.name,
-                todo="build a smaller image, or give the hardware id of ECUs with larger slots",
+                todo="build a smaller image, or give the hardware id of ECUs with larger slots; "
+                "if the report is wrong, correct the ECU, or revoke the vehicle",
             )
 
 

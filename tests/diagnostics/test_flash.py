@@ -1,6 +1,8 @@
 """A flash conversation reaches its end through lost answers and power cuts, or fails plainly."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from tests.diagnostics.ecu_bench import (
     OLD,
     SECRET,
+    SLOT_SIZE_BYTES,
     Bench,
     PowerCutError,
     image,
@@ -17,6 +20,7 @@ from tests.diagnostics.ecu_bench import (
 )
 
 from roadworthy.base.errors import LinkError, RoadworthyError
+from roadworthy.diagnostics.answers import negative
 from roadworthy.diagnostics.boot import Phase, Slot
 from roadworthy.diagnostics.conversation import Pace, Progress, Reaction, converse, reaction_to
 from roadworthy.diagnostics.errors import (
@@ -60,6 +64,30 @@ def test_an_update_runs_from_flash_to_commit(bench: Bench) -> None:
     assert reading.software_version == "2.0.2"
     assert reading.identity == bench.server.settings.identity
     assert reading.status == bench.server.status
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        negative(0x22, Nrc.REQUEST_OUT_OF_RANGE),
+        negative(0x22, Nrc.INCORRECT_LENGTH_OR_FORMAT),
+        b"\x62\xfd\x01\x10",
+        b"\x62\xfd\x01\x00\x01\x00\x00\x00",
+        b"\x62",
+    ],
+)
+def test_an_ecu_that_tells_no_slot_size_is_read_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    told = bench.hold(read_identity())
+    assert told.slot_size_bytes == SLOT_SIZE_BYTES
+    real = bench.server.handle
+
+    def handle(request: bytes, now: datetime) -> list[bytes]:
+        return [answer] if b"\xfd\x01" in request else real(request, now)
+
+    monkeypatch.setattr(bench.server, "handle", handle)
+    assert bench.hold(read_identity()) == replace(told, slot_size_bytes=0)
 
 
 def test_everything_may_be_asked_twice(bench: Bench) -> None:

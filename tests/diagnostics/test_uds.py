@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.diagnostics.ecu_bench import START
 
@@ -24,7 +24,7 @@ from roadworthy.diagnostics.errors import (
     NoResponseError,
 )
 from roadworthy.diagnostics.exchange import Exchange, Final, Repeat, Wait
-from roadworthy.diagnostics.identity import Did, decode_reading, encode_slot_size
+from roadworthy.diagnostics.identity import decode_slot_size, encode_slot_size
 from roadworthy.diagnostics.nrc import Nrc, nrc_words
 
 BYTE = st.integers(0, 255)
@@ -198,30 +198,15 @@ def test_an_exchange_takes_any_answer_bytes(data: bytes) -> None:
     assert isinstance(step, Final | Repeat | Wait)
 
 
-READING = b"".join(
-    did.to_bytes(2, "big") + value
-    for did, value in (
-        (Did.PART_NUMBER, b"PN-1"),
-        (Did.SOFTWARE_VERSION, b"1.0"),
-        (Did.ECU_SERIAL, b"ECU-1"),
-        (Did.VEHICLE, b"v0123456789abcdef"),
-        (Did.HARDWARE_ID, b"hw-brake"),
-        (Did.SLOT_STATUS, b"A\x00" + b"\xfd\x01" * 32 + b"\x00\x00\x00\x07"),
-    )
-)
+@given(st.integers(0, 1 << 40))
+def test_a_slot_size_is_told_in_4_bytes(size_bytes: int) -> None:
+    told = decode_slot_size(b"\xfd\x01" + encode_slot_size(size_bytes))
+    assert told == min(size_bytes, (1 << 32) - 1)
 
 
-def test_a_slot_size_may_be_told_and_may_be_left_out() -> None:
-    assert decode_reading(READING).slot_size_bytes == 0
-    told = decode_reading(READING + b"\xfd\x01" + encode_slot_size(1 << 20))
-    assert told.slot_size_bytes == 1 << 20
-    assert told.status == decode_reading(READING).status
-    assert encode_slot_size(1 << 40) == b"\xff\xff\xff\xff"
-
-
-@given(
-    st.binary(min_size=1, max_size=9).filter(lambda rest: len(rest) != 6 or rest[:2] != b"\xfd\x01")
-)
-def test_anything_else_after_the_status_is_malformed(rest: bytes) -> None:
+@given(st.binary(max_size=9).filter(lambda body: len(body) != 6 or body[:2] != b"\xfd\x01"))
+@example(b"\xfd\x01\x00\x00\x00")
+@example(b"\xfd\x01\x00\x00\x00\x00\x00")
+def test_anything_else_is_no_slot_size(body: bytes) -> None:
     with pytest.raises(MalformedResponseError):
-        decode_reading(READING + rest)
+        decode_slot_size(body)

@@ -8,7 +8,7 @@ What is done about a refusal stands in `REACTIONS`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from roadworthy.base.errors import LinkError
@@ -35,6 +35,7 @@ from roadworthy.diagnostics.identity import (
     EcuReading,
     SlotStatus,
     decode_reading,
+    decode_slot_size,
     decode_status,
 )
 from roadworthy.diagnostics.lock import LEVEL
@@ -106,13 +107,18 @@ class _Meter:
 
 
 def read_identity(pace: Pace = _STANDARD) -> Conversation[EcuReading]:
-    """Read all identifiers at once.
+    """Read all identifiers; an ECU need not tell the size of its slots, or not in our form.
 
     Raises:
         VehicleError, LinkError: the ECU refuses, answers nonsense or nothing.
     """
     body = yield from ask(ReadData(IDENTITY_DIDS), pace)
-    return decode_reading(body)
+    reading = decode_reading(body)
+    try:
+        body = yield from ask(ReadData((Did.SLOT_SIZE,)), pace)
+        return replace(reading, slot_size_bytes=decode_slot_size(body))
+    except (NegativeResponseError, MalformedResponseError):
+        return reading
 
 
 def read_status(pace: Pace = _STANDARD) -> Conversation[SlotStatus]:

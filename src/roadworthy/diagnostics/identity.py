@@ -2,8 +2,8 @@
 
 F190 carries the vehicle key (17 characters, like a VIN) so that no VIN is on the bus of the
 update path. FD00 is ours: running slot, phase, hashes of both slots, release counter. So is
-FD01: the size of one slot, which an ECU may leave out, as ISO 14229-1 lets it do with
-identifiers that it does not know.
+FD01: the size of one slot. It is asked for alone, because an ECU that does not know it, or
+takes few identifiers at a time, may refuse the whole request.
 """
 
 import struct
@@ -31,6 +31,7 @@ __all__ = [
     "EcuReading",
     "SlotStatus",
     "decode_reading",
+    "decode_slot_size",
     "decode_status",
     "encode_slot_size",
     "encode_status",
@@ -39,7 +40,7 @@ __all__ = [
 _STATUS = struct.Struct(">cB32s32sI")
 _PHASES = (Phase.COMMITTED, Phase.TRIAL, Phase.ARMED)
 _NO_IMAGE = bytes(32)
-_SLOT_SIZE = struct.Struct(">HI")
+_SLOT_SIZE_LENGTH = 4
 _SLOT_SIZE_MAX = (1 << 32) - 1
 
 
@@ -55,8 +56,7 @@ class Did(IntEnum):
     SLOT_SIZE = 0xFD01
 
 
-IDENTITY_DIDS: tuple[Did, ...] = tuple(Did)
-_ALWAYS_DIDS = IDENTITY_DIDS[:-1]
+IDENTITY_DIDS: tuple[Did, ...] = tuple(did for did in Did if did is not Did.SLOT_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class SlotStatus:
 
 @dataclass(frozen=True, slots=True)
 class EcuReading:
-    """All identifiers of an ECU, read at once.
+    """All identifiers of an ECU.
 
     slot_size_bytes: of one slot; 0 when the ECU does not say.
     """
@@ -131,7 +131,7 @@ def decode_status(data: bytes) -> SlotStatus:
 
 def encode_slot_size(size_bytes: int) -> bytes:
     """Return the 4 bytes of FD01; a size above 2^32 - 1 is told as that."""
-    return min(size_bytes, _SLOT_SIZE_MAX).to_bytes(4, "big")
+    return min(size_bytes, _SLOT_SIZE_MAX).to_bytes(_SLOT_SIZE_LENGTH, "big")
 
 
 def decode_reading(body: bytes) -> EcuReading:
@@ -140,9 +140,9 @@ def decode_reading(body: bytes) -> EcuReading:
     Raises:
         MalformedResponseError: a record is missing, or is not what its identifier says.
     """
-    records = split_records(_ALWAYS_DIDS, body)
+    records = split_records(IDENTITY_DIDS, body)
     try:
-        texts = {did: records[did].decode("ascii") for did in _ALWAYS_DIDS[:-1]}
+        texts = {did: records[did].decode("ascii") for did in IDENTITY_DIDS[:-1]}
         identity = EcuIdentity(
             serial=parse_ecu_serial(texts[Did.ECU_SERIAL]),
             hardware_id=parse_hardware_id(texts[Did.HARDWARE_ID]),
@@ -151,26 +151,21 @@ def decode_reading(body: bytes) -> EcuReading:
         )
     except (UnicodeDecodeError, InputError) as error:
         raise MalformedResponseError("is not the text it must be", value="identity") from error
-    rest = records[Did.SLOT_STATUS]
     return EcuReading(
-        identity,
-        texts[Did.SOFTWARE_VERSION],
-        status=decode_status(rest[: _STATUS.size]),
-        slot_size_bytes=_decode_slot_size(rest[_STATUS.size :]),
+        identity, texts[Did.SOFTWARE_VERSION], decode_status(records[Did.SLOT_STATUS])
     )
 
 
-def _decode_slot_size(record: bytes) -> int:
-    """Parse FD01 with its identifier; 0 when there is nothing."""
-    if not record:
-        return 0
-    try:
-        did, size_bytes = _SLOT_SIZE.unpack(record)
-    except struct.error as error:
-        raise MalformedResponseError("is no slot size", value="FD01") from error
-    if did != Did.SLOT_SIZE:
+def decode_slot_size(body: bytes) -> int:
+    """Parse the body of the answer to a read of FD01 alone; return bytes.
+
+    Raises:
+        MalformedResponseError: it is not FD01 and a number of 4 bytes.
+    """
+    record = split_records([Did.SLOT_SIZE], body)[Did.SLOT_SIZE]
+    if len(record) != _SLOT_SIZE_LENGTH:
         raise MalformedResponseError("is no slot size", value="FD01")
-    return int(size_bytes)
+    return int.from_bytes(record, "big")
 
 
 def _hash_bytes(sha256: Sha256 | None) -> bytes:

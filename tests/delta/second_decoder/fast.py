@@ -148,7 +148,7 @@ class FastWalk(Cursor):
         self.tokens = self.tokens << 1 | match
         if match:
             length = self.number(LENGTH, repeated)
-            self.match_left = MATCH_MIN + length & U32
+            self.match_left = MATCH_MIN + length
             self.match_distance = 1 + self.number(DISTANCE, length)
         return bool(match)
 

@@ -85,10 +85,10 @@ void rw_keep(rw_view *view, uint8_t byte, int covered)
 static void pass(rw_view *view, const uint8_t *bytes, uint32_t length)
 {
     rw_engine *e = view->engine;
-    uint32_t mask = (1u << e->header.window_bits) - 1, i = length > mask ? length - mask : 0;
+    uint32_t size = 1u << e->header.window_bits, i = length > size ? length - size : 0;
 
     for (; e->header.window_bits > 0 && i < length; i++)
-        view->window[(e->position + i) & mask] = bytes[i];
+        view->window[(e->position + i) & (size - 1)] = bytes[i];
     for (i = length > 8 ? length - 8 : 0; i < length; i++)
         rw_shift_in(e, bytes[i]);
     e->miss_distance += length;

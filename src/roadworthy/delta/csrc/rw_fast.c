@@ -302,7 +302,7 @@ static void settle_token(rw_view *view)
     e->tokens = e->tokens << 1 | (uint32_t)match;
     if (match) {
         length = code_number(view, FIELD_LENGTH, repeated, length - MATCH_MIN);
-        e->match_length = MATCH_MIN + length;
+        e->match_length = length < UINT32_MAX - MATCH_MIN ? MATCH_MIN + length : UINT32_MAX;
         e->match_position = 1 + code_number(view, FIELD_DISTANCE, length, distance - 1);
         return;
     }

@@ -1,0 +1,54 @@
+"""A coder that writes decisions where the second decoder reads them, whatever they say."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from tests.delta.second_decoder.coder import U32, Coder
+from typing_extensions import override
+
+
+class Writer(Coder):
+    """Makes the payload in which the decisions come out as `choose` has them.
+
+    Args:
+        slot_count: of the models.
+        choose: called with the probability of 1, 1..65535; returns the decision.
+    """
+
+    def __init__(self, slot_count: int, choose: Callable[[int], int]) -> None:
+        super().__init__(b"", slot_count)
+        self.choose = choose
+        self.low = 0
+        self.length = 4
+
+    @override
+    def decide(self, p: int) -> int:
+        bound = (self.range >> 16) * p
+        bit = self.choose(p)
+        if bit:
+            self.range = bound
+        else:
+            self.low += bound
+            self.range -= bound
+        while self.range < 1 << 24:
+            self.range = self.range << 8 & U32
+            self.low <<= 8
+            self.length += 1
+        return bit
+
+    def written(self) -> bytes:
+        return self.low.to_bytes(self.length, "big").rstrip(b"\0")
+
+
+def number(value: int) -> Iterator[int]:
+    """Return the decisions of a number."""
+    length = (value + 1).bit_length() - 1
+    yield from [1] * length
+    if length < 31:
+        yield 0
+    yield from (value + 1 >> i & 1 for i in reversed(range(length)))
+
+
+def script(decisions: Iterable[int]) -> Callable[[int], int]:
+    """Return a choice that goes through decisions, and then takes 0."""
+    left = iter(decisions)
+    return lambda _: next(left, 0)

@@ -232,6 +232,21 @@ static void journals_of_another_size_are_refused(void)
     CHECK(rw_decoder_resume(journal, size - 8, size) == RW_BAD_JOURNAL);
 }
 
+/* What stands behind the bytes of the header counts for nothing. */
+static void a_journal_of_half_a_header_holds_nothing_else(void)
+{
+    rw_engine *e = (rw_engine *)(void *)memory;
+    uint32_t kept = (uint32_t)((uint8_t *)(e->input + 20) - (uint8_t *)memory);
+
+    change_header(&good);
+    changed_length = 20;
+    CHECK(apply_from_start() == RW_NEED_INPUT);
+    memset((uint8_t *)memory + kept, 0xff, sizeof *e - kept);
+    CHECK(rw_decoder_resume(memory, sizeof memory, rw_decoder_journal_size(memory)) == RW_OK);
+    change_header(&good);
+    CHECK(apply() == RW_DONE);
+}
+
 /* Stops in the middle of the target, with a little of the patch in the buffer. */
 static rw_view stop_half_way(const rw_header *header)
 {
@@ -302,6 +317,38 @@ static void engines_out_of_range_are_refused(void)
     REFUSED(e->header.slot_count++);
     REFUSED(e->header.slot_count = 0);
     REFUSED(e->header.size = RW_HEADER_MAX + 1);
+}
+
+/* Bytes that are settled already, under a cover that is equal as a whole: its end would be missed. */
+static void settled_bytes_under_an_equal_cover_are_refused(void)
+{
+    rw_view view = stop_half_way(&good);
+    rw_engine *e = view.engine;
+
+    CHECK(e->cover < good.cover_count);
+    e->position = view.covers[e->cover].target;
+    e->steps = e->position >> good.step_bits;
+    e->equal_left = view.covers[e->cover].length;
+    memcpy(journal, memory, sizeof memory);
+    CHECK(rw_decoder_resume(memory, sizeof memory, rw_decoder_journal_size(memory)) == RW_OK);
+    REFUSED(e->pending_length = 1);
+}
+
+/* A stored patch has no models: there is nothing that a phase in between could work on. */
+static void phases_that_a_stored_patch_lacks_are_refused(void)
+{
+    static const uint32_t lacking[] = {RW_PHASE_PARAMETERS, RW_PHASE_COVERS, RW_PHASE_SORT,
+                                       RW_PHASE_PRIME};
+    rw_header h = good;
+    rw_view view;
+    uint32_t i;
+
+    h.backend = RW_BACKEND_STORED;
+    h.cover_count = 0;
+    view = stop_half_way(&h);
+    memcpy(journal, memory, sizeof memory);
+    for (i = 0; i < sizeof lacking / sizeof lacking[0]; i++)
+        REFUSED((view.engine->phase = lacking[i], view.engine->counter = 0));
 }
 
 static void covers_out_of_range_are_refused(void)
@@ -474,9 +521,12 @@ int main(int count, char **argument)
     a_patch_without_memo_or_history_is_walked_to_its_first_hash();
     hashes_are_compared_as_far_as_they_are_named();
     journals_of_half_a_header_are_checked();
+    a_journal_of_half_a_header_holds_nothing_else();
     memory_that_is_too_small_is_told();
     journals_of_another_size_are_refused();
     engines_out_of_range_are_refused();
+    settled_bytes_under_an_equal_cover_are_refused();
+    phases_that_a_stored_patch_lacks_are_refused();
     covers_out_of_range_are_refused();
     a_match_without_a_history_is_refused();
     weights_at_their_limit_stay_there();

@@ -43,6 +43,8 @@ static int coder_in_range(const rw_engine *e)
         return 0;
     if (e->pending_length > sizeof e->pending || e->pending_used > e->pending_length)
         return 0;
+    if (e->equal_left > 0 && e->pending_used < e->pending_length)
+        return 0;
     if (e->header.backend == RW_BACKEND_FAST)
         return e->match_length == 0 || e->header.window_bits > 0;
     return e->match_length == 0 || e->header.index_bits > 0;
@@ -74,6 +76,9 @@ static int state_in_range(const rw_engine *e)
     if (!coder_in_range(e) || !steps_in_range(e) || !trust_in_range(e))
         return 0;
     if (e->phase > RW_PHASE_END || e->status > 0 || e->fed > total)
+        return 0;
+    if (e->header.backend == RW_BACKEND_STORED && e->phase > RW_PHASE_START
+        && e->phase < RW_PHASE_TARGET)
         return 0;
     for (side = 0; side < 2; side++)
         if (e->segment_count[side] > RW_SEGMENTS)
@@ -133,13 +138,23 @@ static int weights_in_range(const rw_view *view)
     return 1;
 }
 
-/* Nothing but the first bytes of a header, or a header that was refused. */
-static int head_in_range(rw_engine *e)
+/* Nothing but the first bytes of a header, or a header that was refused. Only they are kept. */
+static int resume_head(rw_engine *e)
 {
-    if (e->input_length > RW_HEADER_MAX || e->input_used != 0 || e->fed != e->input_length)
-        return 0;
-    return rw_header_read(&e->header, e->input, e->input_length) == RW_NEED_INPUT ? e->status <= 0
-                                                                                  : e->status < 0;
+    uint8_t head[RW_HEADER_MAX];
+    uint32_t length = e->input_length;
+    int32_t status = e->status;
+
+    if (length > RW_HEADER_MAX || e->input_used != 0 || e->fed != length)
+        return RW_BAD_JOURNAL;
+    memcpy(head, e->input, length);
+    rw_decoder_begin(e, e->workspace_size);
+    memcpy(e->input, head, length);
+    e->fed = e->input_length = length;
+    e->status = status;
+    if (rw_header_read(&e->header, head, length) == RW_NEED_INPUT)
+        return status <= 0 ? RW_OK : RW_BAD_JOURNAL;
+    return status < 0 ? RW_OK : RW_BAD_JOURNAL;
 }
 
 int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size)
@@ -151,7 +166,7 @@ int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size)
         return RW_BAD_JOURNAL;
     e->workspace_size = size;
     if (e->phase == RW_PHASE_HEADER)
-        return head_in_range(e) ? RW_OK : RW_BAD_JOURNAL;
+        return resume_head(e);
     if (rw_header_check(&e->header) != RW_OK || rw_workspace_size(&e->header) != journal_size)
         return RW_BAD_JOURNAL;
     rw_layout(&view, e);

@@ -404,12 +404,12 @@ int rw_decoder_run(void *workspace, const rw_source *source, const uint8_t *in, 
 }
 
 /* Writes what was made. Bytes that could not be written are made by no second call. */
-static int flush(rw_engine *e, const rw_io *io, const uint8_t *page, uint32_t *filled)
+static int flush(rw_engine *e, const rw_io *io, uint32_t at, const uint8_t *page, uint32_t *filled)
 {
     uint32_t length = *filled;
 
     *filled = 0;
-    if (length > 0 && io->write(io->user, e->position - length, page, length) != 0)
+    if (length > 0 && io->write(io->user, at, page, length) != 0)
         return fail(e, RW_CALLBACK);
     return RW_OK;
 }
@@ -427,13 +427,15 @@ int rw_apply(void *workspace, const rw_io *io)
     rw_source source = {io->user, io->read_base};
     rw_engine *engine = workspace;
     uint8_t in[64], page[RW_PAGE];
-    uint32_t filled = 0, room = 0, given = 0, made;
+    uint32_t at = 0, filled = 0, room = 0, given = 0, made;
     int32_t got;
     int status;
 
     for (;;) {
-        if (filled == 0)
-            room = RW_PAGE - engine->position % RW_PAGE;
+        if (filled == 0) {
+            at = engine->position;
+            room = RW_PAGE - at % RW_PAGE;
+        }
         made = room - filled;
         status = rw_decoder_run(workspace, &source, in, &given, page + filled, &made);
         filled += made;
@@ -446,7 +448,7 @@ int rw_apply(void *workspace, const rw_io *io)
             }
             status = got == 0 ? RW_NEED_INPUT : RW_CALLBACK;
         }
-        if (flush(engine, io, page, &filled) != RW_OK
+        if (flush(engine, io, at, page, &filled) != RW_OK
             || (status == RW_STEP && save(workspace, io) != RW_OK))
             return RW_CALLBACK;
         if (status != RW_STEP && status != RW_OUTPUT_FULL)

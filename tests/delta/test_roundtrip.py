@@ -1,5 +1,7 @@
 """Every pair of images, however odd, comes out as it went in."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,9 +112,11 @@ def test_an_identical_image_costs_next_to_nothing() -> None:
     assert len(delta.make(NOISE, NOISE).data) < 150
 
 
-def test_progress_is_told_and_can_stop_the_work() -> None:
+@pytest.mark.parametrize("back_end", list(delta.BackEnd))
+def test_progress_is_told_and_can_stop_the_work(back_end: delta.BackEnd) -> None:
     told: list[int] = []
-    delta.make(NOISE, NOISE, delta.MakeOptions(step_bytes=4096, progress=told.append))
+    options = delta.MakeOptions(back_end=back_end, step_bytes=4096)
+    delta.make(NOISE, NOISE, replace(options, progress=told.append))
     assert told == sorted(told)
     assert 0 < told[-1] <= 1000
 
@@ -120,7 +124,7 @@ def test_progress_is_told_and_can_stop_the_work() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        delta.make(NOISE, NOISE, delta.MakeOptions(step_bytes=4096, progress=stop))
+        delta.make(NOISE, NOISE, replace(options, progress=stop))
 
 
 @pytest.mark.parametrize("step_bytes", [0, 1, 4095, 5000, 1 << 25])

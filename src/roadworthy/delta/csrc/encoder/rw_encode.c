@@ -128,7 +128,7 @@ static void size_tables(rw_plan *plan)
         h->slot_count -= RW_SLOT_LINE;
 }
 
-/* Tells how far the work is: each coding takes 300 thousandths. */
+/* Tells how far the work is: each walk over the target takes 300 thousandths. */
 static int report(const rw_plan *plan, uint32_t position)
 {
     const rw_encode_job *job = plan->job;
@@ -207,7 +207,7 @@ static void begin_walk(rw_view *view, const rw_plan *plan)
 }
 
 /* The fast back end walks once to see where runs end, without writing, and then again. */
-static int code_fast(rw_view *view, const rw_plan *plan)
+static int code_fast(rw_view *view, rw_plan *plan)
 {
     const rw_encode_job *job = plan->job;
     rw_hints hints;
@@ -222,6 +222,7 @@ static int code_fast(rw_view *view, const rw_plan *plan)
         if (status == RW_OK && hints.failed)
             status = RW_NO_MEMORY;
         if (status == RW_OK) {
+            plan->done += 300;
             begin_walk(view, plan);
             status = code_target(view, plan);
         }
@@ -230,7 +231,7 @@ static int code_fast(rw_view *view, const rw_plan *plan)
     return status;
 }
 
-static int code_all(const rw_plan *plan, rw_engine *engine, rw_sink *sink)
+static int code_all(rw_plan *plan, rw_engine *engine, rw_sink *sink)
 {
     rw_source source = {(void *)plan->job, read_base};
     rw_view view = {0};

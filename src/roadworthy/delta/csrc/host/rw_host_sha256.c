@@ -10,16 +10,26 @@
 #define SSSE3_AND_SSE41 (1u << 9 | 1u << 19)
 #define SHA (1u << 29)
 
+static int ask_processor(void)
+{
+    unsigned int a, b, c, d;
+
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & SSSE3_AND_SSE41) != SSSE3_AND_SSE41)
+        return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & SHA) != 0;
+}
+
+/* Threads that ask at once find out the same; none sees half an answer. */
 static int is_able(void)
 {
     static int known = -1;
-    unsigned int a, b, c, d;
+    int able = __atomic_load_n(&known, __ATOMIC_RELAXED);
 
-    if (known < 0) {
-        known = __get_cpuid(1, &a, &b, &c, &d) && (c & SSSE3_AND_SSE41) == SSSE3_AND_SSE41;
-        known = known && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & SHA) != 0;
+    if (able < 0) {
+        able = ask_processor();
+        __atomic_store_n(&known, able, __ATOMIC_RELAXED);
     }
-    return known;
+    return able;
 }
 
 /* The next four words of the schedule from the sixteen before them. */

@@ -9,7 +9,8 @@ from roadworthy import delta
 HERE = Path(__file__).parent
 SOURCES = Path(delta.__file__).parent / "csrc"
 DEFLATE = SOURCES / "deflate"
-WRITER = SOURCES / "encoder" / "rw_header.c"
+ENCODER = SOURCES / "encoder"
+WRITER = ENCODER / "rw_header.c"
 STRICT = ["-O2", "-std=c99", "-Wall", "-Wextra", "-Werror", "-DRW_DECODER_ONLY"]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.delta.c_programs import compiled
+from tests.delta.c_programs import ENCODER, compiled
 from tests.delta.code import moved_pools
 
 from roadworthy import delta
@@ -31,6 +31,12 @@ def test_the_decoder_keeps_its_rules_in_every_case(tmp_path: Path) -> None:
     program = compiled(tmp_path, "decoder_cases.c")
     command = [str(program), str(tmp_path / "base"), str(tmp_path / "patch")]
     result = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_fast_back_end_finds_matches_in_any_image(tmp_path: Path) -> None:
+    program = compiled(tmp_path, "hints_cases.c", str(ENCODER / "rw_hints.c"))
+    result = subprocess.run([str(program)], check=False, capture_output=True, text=True)  # noqa: S603
     assert result.returncode == 0, result.stdout + result.stderr
 
 

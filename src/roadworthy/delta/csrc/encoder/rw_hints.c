@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "rw_math.h"
+#include "rw_refs.h"
 
 #define HASH_BITS 16
 #define TRIES 48
+#define LONGEST (1u << 16) /* of a match; what is longer is several */
 #define NONE 0xffffffffu
 
 int rw_hints_begin(rw_hints *h, const uint8_t *target, uint32_t length, uint32_t window_bits)
@@ -63,10 +65,7 @@ uint32_t rw_hints_run(rw_hints *h)
 
 static uint32_t hash_at(const rw_hints *h, uint32_t position)
 {
-    uint32_t word;
-
-    memcpy(&word, h->target + position, 4);
-    return rw_hash(word, 0) >> (32 - HASH_BITS);
+    return rw_hash(rw_get32(h->target + position), 0) >> (32 - HASH_BITS);
 }
 
 static void enter_up_to(rw_hints *h, uint32_t position)
@@ -103,6 +102,8 @@ uint32_t rw_hints_match(rw_hints *h, uint32_t position, uint32_t limit, uint32_t
 
     if (position + 4 > h->target_length || limit < 4)
         return 0;
+    if (limit > LONGEST)
+        limit = LONGEST;
     enter_up_to(h, position);
     at = h->head[hash_at(h, position)];
     for (tries = 0; tries < TRIES && at != NONE && position - at < h->window; tries++) {

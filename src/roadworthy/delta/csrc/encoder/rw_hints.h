@@ -22,8 +22,8 @@ void rw_hints_free(rw_hints *hints);
 void rw_hints_record(rw_hints *hints, int right);
 /* Second walk: the next run. */
 uint32_t rw_hints_run(rw_hints *hints);
-/* The best match of target bytes at `position`, at most `limit` long, with those before it.
- * Returns its length, 0 for none, and sets the distance. */
+/* The best match of target bytes at `position`, at most `limit` and 64 KiB long, with those before
+ * it. Returns its length, 0 for none, and sets the distance. */
 uint32_t rw_hints_match(rw_hints *hints, uint32_t position, uint32_t limit, uint32_t *distance);
 
 #endif

@@ -136,11 +136,14 @@ static void headers_out_of_range_are_refused(void)
     CHECK(apply_with(&h) == RW_MALFORMED);
     h = good;
     h.backend = RW_BACKEND_FAST;
-    h.flags = 0;
+    h.flags = h.index_bits = 0;
     h.slot_count = RW_FAST_SLOTS_MIN - RW_SLOT_LINE;
     CHECK(apply_with(&h) == RW_MALFORMED);
     h.slot_count = RW_FAST_SLOTS_MIN;
     h.flags = RW_FLAG_PRIMED;
+    CHECK(apply_with(&h) == RW_MALFORMED);
+    h.flags = 0;
+    h.index_bits = 1;
     CHECK(apply_with(&h) == RW_MALFORMED);
     h = good;
     h.index_bits |= 32;
@@ -347,7 +350,7 @@ static void phases_that_a_stored_patch_lacks_are_refused(void)
     uint32_t i;
 
     h.backend = RW_BACKEND_STORED;
-    h.cover_count = 0;
+    h.cover_count = h.flags = h.index_bits = 0;
     view = stop_half_way(&h);
     memcpy(journal, memory, sizeof memory);
     for (i = 0; i < sizeof lacking / sizeof lacking[0]; i++)

@@ -71,6 +71,7 @@ int main(int count, char **argument)
         if (file == NULL || !hostile_open(&h, input, size))
             return 1;
         fclose(file);
+        sweep(&h, RW_HEADER_MIN - 1); /* in the middle of the header */
         for (piece = 0; piece < pieces; piece++)
             sweep(&h, h.length * (uint32_t)(piece + 1) / (uint32_t)pieces - 1);
         hostile_free(&h);

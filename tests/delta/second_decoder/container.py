@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 SHORT_HASH_BYTES, WHOLE_HASH_BYTES = 8, 32
+MIXING = 1
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def read_header(patch: bytes) -> Header:
         target_hash=reader.take(hash_bytes),
         length=reader.at + 4,
     )
+    assert header.back_end == MIXING or not (header.primed or header.index_bits)
     said = patch[: reader.at]
     assert reader.take(4) == hashlib.sha256(said).digest()[:4]
     return header

@@ -70,8 +70,9 @@ static int in_range(const rw_header *h)
         return 0;
     if (h->slot_count < RW_SLOT_LINE || h->slot_count > RW_SLOTS_MAX || h->size > RW_HEADER_MAX)
         return 0;
-    if (h->backend == RW_BACKEND_FAST
-        && (h->slot_count < RW_FAST_SLOTS_MIN || (h->flags & RW_FLAG_PRIMED)))
+    if (h->backend == RW_BACKEND_FAST && h->slot_count < RW_FAST_SLOTS_MIN)
+        return 0;
+    if (h->backend != RW_BACKEND_MIXING && (h->index_bits > 0 || (h->flags & RW_FLAG_PRIMED)))
         return 0;
     if (h->cover_count > (1u << 20) || h->payload_length > UINT32_MAX - RW_HEADER_MAX)
         return 0;

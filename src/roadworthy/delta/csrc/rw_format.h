@@ -10,8 +10,8 @@
  *      1 bits 0-3 instruction set of the predictors (enum rw_arch), 4-7 log2 of the step size in
  *        target bytes, less 12 (0..12)
  *      1 bits 0-4 log2 of the history window in bytes (0 = none), 5-6 flags (1: models are primed
- *        on the base image, 2: in place), 7 hashes are short
- *      1 bits 0-4 log2 of history index entries (0 = none), 5-7 zero
+ *        on the base image, context mixing only, 2: in place), 7 hashes are short
+ *      1 bits 0-4 log2 of history index entries (0 = none; context mixing only), 5-7 zero
  *    0-1 with an instruction set: log2 of memo entries (0 = none)
  *    1-5 base length
  *    1-5 target length, as the difference to the base length

@@ -73,7 +73,9 @@ class FullDisk:
         raise AssertionError
 
     def close(self) -> None:
+        """Close, and fail to write what is left, as a buffered file does."""
         self.closed = True
+        raise OSError(ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("room", [0, 50_000, 1 << 30])
@@ -83,6 +85,14 @@ def test_a_full_disk_is_told_and_the_file_closed(room: int) -> None:
     with pytest.raises(StoreError, match="No space left on device"):
         delta.make(gzipped(OLD), gzipped(NEW), options)
     assert file.closed
+
+
+def test_a_file_that_fails_when_it_is_closed_is_told() -> None:
+    with (
+        pytest.raises(StoreError, match="No space left on device"),
+        Scratch(lambda: FullDisk(9)) as scratch,
+    ):
+        scratch.append(b"nine byte")
 
 
 @pytest.mark.parametrize(("open_file", "share"), [(None, 1.3), (tempfile.TemporaryFile, 0.2)])

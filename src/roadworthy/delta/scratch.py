@@ -38,7 +38,8 @@ OpenScratch = Callable[[], ScratchFile]
 class Scratch:
     """An image that grows until it is read.
 
-    Used in a `with` block, at whose end the file is closed; the image stays.
+    Used in a `with` block, at whose end the file is closed; the image stays. A file that can't be
+    closed is a StoreError, unless the block ends with another error.
 
     Args:
         open_file: opens the file for the first bytes; None keeps the image in memory.
@@ -52,9 +53,14 @@ class Scratch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if self._file is not None:
+                self._file.close()
+        except OSError as error:
+            # A file that could not be written fails once more when it is closed.
+            if kind is None:
+                raise _unkept(error) from error
 
     def append(self, content: bytes | memoryview) -> None:
         """Put bytes behind those that are there.

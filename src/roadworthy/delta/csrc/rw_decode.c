@@ -58,7 +58,7 @@ static int steps_in_range(const rw_engine *e)
     return e->steps <= ended + (e->position == e->header.target_length) && e->steps + 1 >= ended;
 }
 
-/* The fast back end takes the trust as an index. */
+/* Both walks make an index or a context of the trust. */
 static int trust_in_range(const rw_engine *e)
 {
     uint32_t i;

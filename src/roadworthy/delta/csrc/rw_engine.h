@@ -1,8 +1,8 @@
 /* The engine: one walk over the target that is both the encoder and the decoder.
  *
- * Encoder and decoder call rw_step once per target byte. Every choice is a binary decision
- * that goes through rw_code_bit; with a sink the decision is written, without one it is read.
- * So the two sides can't drift apart.
+ * Encoder and decoder call rw_step for each target byte, or rw_fast for the next ones. Every choice
+ * is a binary decision that goes through rw_code_bit; with a sink the decision is written, without
+ * one it is read. So the two sides can't drift apart.
  *
  * All state is inside the workspace and holds no pointer: a copy of the workspace is a journal
  * from which another run goes on, after a power cut or on another machine of the same byte
@@ -131,7 +131,6 @@ typedef struct {
     uint32_t range, cache_size;
     uint8_t cache;
     int failed;
-    uint64_t cost; /* in 1/65536 bit, for measurements */
 } rw_sink;
 
 typedef struct {
@@ -200,8 +199,8 @@ int rw_code_parameter(rw_view *view);
 int rw_code_cover(rw_view *view);
 void rw_sort_covers(rw_view *view);
 uint8_t rw_step(rw_view *view, uint8_t byte);
-/* After rw_step: takes up to `room` bytes, not beyond the step, that are settled as equal to
- * the base; puts them into `out` unless that is 0. Returns how many, 0 when rw_step is next. */
+/* Takes up to `room` bytes, not beyond the step, that are settled as equal to the base; puts them
+ * into `out` unless that is 0. Returns how many, 0 when other bytes are next. */
 uint32_t rw_copy(rw_view *view, uint8_t *out, uint32_t room);
 /* The fast back end's step: makes at least one byte and at most `room`, not beyond the step; puts
  * them into `out` unless that is 0. Returns how many. Once before the first: rw_fast_begin. */

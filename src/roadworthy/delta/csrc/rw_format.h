@@ -5,8 +5,8 @@
  *
  *   size field
  *      2 magic "RW"
- *      1 bits 0-3 format version (1), 4-5 back end: 0 stored, 1 context mixing, 2 fast (few
- *        contexts), 6-7 RAM class: 0 = 60 KiB, 1 = 240 KiB, 2 = 4 MiB
+ *      1 bits 0-3 format version (1), 4-5 back end: 0 stored, 1 context mixing, 2 fast,
+ *        6-7 RAM class: 0 = 60 KiB, 1 = 240 KiB, 2 = 4 MiB
  *      1 bits 0-3 instruction set of the predictors (enum rw_arch), 4-7 log2 of the step size in
  *        target bytes, less 12 (0..12)
  *      1 bits 0-4 log2 of the history window in bytes (0 = none), 5-6 flags (1: models are primed

@@ -10,7 +10,6 @@ void rw_sink_init(rw_sink *sink, uint8_t *data, uint32_t capacity)
     sink->cache = 0;
     sink->cache_size = 1;
     sink->failed = 0;
-    sink->cost = 0;
 }
 
 static void put(rw_sink *sink, uint8_t byte)
@@ -21,7 +20,7 @@ static void put(rw_sink *sink, uint8_t byte)
         sink->failed = 1;
 }
 
-/* The first byte is always 0 and is left out: see rw_coder_start. */
+/* The first byte is always 0; make_patch puts it where the header's last byte will be. */
 static void shift(rw_sink *sink)
 {
     if (sink->low < 0xff000000u || sink->low > 0xffffffffu) {

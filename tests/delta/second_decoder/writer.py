@@ -7,7 +7,7 @@ from typing_extensions import override
 
 
 class Writer(Coder):
-    """Makes the payload in which the decisions come out as `choose` has them.
+    """Makes the payload of a fast patch in which the decisions come out as `choose` has them.
 
     Args:
         slot_count: of the models.
@@ -15,7 +15,7 @@ class Writer(Coder):
     """
 
     def __init__(self, slot_count: int, choose: Callable[[int], int]) -> None:
-        super().__init__(b"", slot_count)
+        super().__init__(b"", slot_count, fast=True)
         self.choose = choose
         self.low = 0
         self.length = 4

@@ -11,6 +11,7 @@ import pytest
 
 from roadworthy.adapters.delta_process import make_in_child
 from roadworthy.adapters.delta_thread import DirectCodec, ThreadCodec
+from roadworthy.base.clock import SeededChance
 from roadworthy.delta import BackEnd, MakeOptions, PatchError, WrongBaseError, make
 
 BASE = bytes(range(256)) * 64
@@ -57,8 +58,8 @@ async def test_a_child_process_makes_the_same_patch() -> None:
 async def test_who_is_cancelled_while_a_child_works_leaves_no_process_and_no_pipe(
     after_s: float,
 ) -> None:
-    large = bytes(range(256)) * 8192
-    making = asyncio.create_task(make_in_child(large, large[::-1]))
+    work_for_long = SeededChance("child").random.randbytes(8 << 20)
+    making = asyncio.create_task(make_in_child(work_for_long, work_for_long[::-1]))
     await asyncio.sleep(after_s)
     making.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -338,17 +338,23 @@ async def test_an_application_that_does_not_start_is_a_store_error() -> None:
         await serve(broken)
 
 
+class NeverStarted:
+    """An application whose start-up has no end."""
+
+    def __init__(self) -> None:
+        self.starting = asyncio.Event()
+
+    async def __call__(self, _scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        self.starting.set()
+        await receive()
+
+
 async def test_who_is_cancelled_while_the_application_starts_leaves_no_listener() -> None:
-    starting = asyncio.Event()
-
-    async def slow(_scope: Scope, receive: Receive, _send: Send) -> None:
-        await receive()
-        starting.set()
-        await receive()
-
     with reserved_port() as port:
-        serving = asyncio.create_task(serve(slow, port=port))
-        await starting.wait()
+        application = NeverStarted()
+        serving = asyncio.create_task(serve(application, port=port))
+        await application.starting.wait()
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await serving
@@ -458,16 +464,10 @@ async def test_a_stop_that_is_cancelled_does_not_leave_callers_waiting(
 
 
 async def test_who_is_cancelled_twice_while_the_application_starts_leaves_no_listener() -> None:
-    starting = asyncio.Event()
-
-    async def slow(_scope: Scope, receive: Receive, _send: Send) -> None:
-        await receive()
-        starting.set()
-        await receive()
-
     with reserved_port() as port:
-        serving = asyncio.create_task(serve(slow, port=port))
-        await starting.wait()
+        application = NeverStarted()
+        serving = asyncio.create_task(serve(application, port=port))
+        await application.starting.wait()
         serving.cancel()
         await asyncio.sleep(0)
         serving.cancel()

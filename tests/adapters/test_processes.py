@@ -76,13 +76,18 @@ async def test_a_child_that_ends_is_started_again_until_stopped(make: Make) -> N
     assert "here" in child.log_tail()
 
 
-async def test_a_child_that_ignores_the_polite_signal_is_killed(make: Make) -> None:
+async def deaf_child(make: Make, stop_timeout_s: float) -> tuple[ChildProcess, int]:
+    """Return a child that ignores the polite signal, and its number."""
     ready = "print('deaf', flush=True)"
-    child = make([sys.executable, "-c", STUBBORN.format(ready)], stop_timeout_s=0.2)
+    child = make([sys.executable, "-c", STUBBORN.format(ready)], stop_timeout_s=stop_timeout_s)
     await child.start()
     await until(lambda: "deaf" in child.log_tail())
-    pid = child.pid
-    assert pid is not None
+    assert child.pid is not None
+    return child, child.pid
+
+
+async def test_a_child_that_ignores_the_polite_signal_is_killed(make: Make) -> None:
+    child, pid = await deaf_child(make, stop_timeout_s=0.2)
     await child.stop()
     assert not is_running(pid)
 
@@ -119,12 +124,7 @@ def open_files(folder: Path) -> int:
 
 
 async def test_a_stop_that_is_cancelled_kills_the_child_at_once(make: Make) -> None:
-    ready = "print('deaf', flush=True)"
-    child = make([sys.executable, "-c", STUBBORN.format(ready)], stop_timeout_s=60.0)
-    await child.start()
-    await until(lambda: "deaf" in child.log_tail())
-    pid = child.pid
-    assert pid is not None
+    child, pid = await deaf_child(make, stop_timeout_s=60.0)
     stopping = asyncio.create_task(child.stop())
     await asyncio.sleep(0.05)
     stopping.cancel()

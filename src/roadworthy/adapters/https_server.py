@@ -22,8 +22,9 @@ from typing_extensions import override
 
 from roadworthy.adapters._accepting import stop_accepting
 from roadworthy.adapters._http_protocol import GuardedProtocol, connections_max
+from roadworthy.adapters.ports import reserve_port
 from roadworthy.adapters.tls import Refused, TlsServer, server_context
-from roadworthy.base.errors import ConflictError, StoreError
+from roadworthy.base.errors import StoreError
 
 __all__ = ["AsgiApp", "Receive", "RunningServer", "Scope", "Send", "serve"]
 
@@ -190,17 +191,6 @@ class _Calm:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ConflictError(
-            f"can't be used ({error.strerror})",
-            value=f"{host}:{port}",
-            todo="stop what uses it or choose another port",
-        ) from error
+    listener = reserve_port(host, port)
     listener.setblocking(False)  # noqa: FBT003 - the socket's own signature
     return listener

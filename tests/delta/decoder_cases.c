@@ -5,21 +5,12 @@
  *
  * PATCH: for Thumb, context mixing, more than one step. Exit status 0, or 1 with the line.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "rw_decode.h"
 #include "encoder/rw_header.h"
 #include "rw_refs.h"
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("line %d: %s\n", __LINE__, #condition);                                         \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 enum { IMAGE_MAX = 1 << 17 };
 

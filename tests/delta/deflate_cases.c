@@ -2,19 +2,10 @@
  * out at every allocation in turn, and blocks whose symbols have no code.
  *
  * Linked with --wrap for malloc, calloc and realloc. Exit status 0, or 1 with the line. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "rw_deflate.h"
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("line %d: %s\n", __LINE__, #condition);                                         \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 enum { CONTENT = 200000, STREAM_MAX = 400000, UNLIMITED = -1 };
 

@@ -18,6 +18,24 @@ static uint32_t next_byte(rw_engine *e)
     return 0;
 }
 
+/* After a part of the range was taken: it lacks two bytes at most. */
+static inline void refill(rw_engine *e)
+{
+    uint32_t lacks = 8u * ((e->range < RW_RANGE_MIN) + (e->range < RW_RANGE_MIN >> 8)), next;
+
+    if (e->input_length - e->input_used >= 2) {
+        next = (uint32_t)e->input[e->input_used] << 8 | e->input[e->input_used + 1];
+        e->code = e->code << lacks | next >> (16 - lacks);
+        e->range <<= lacks;
+        e->input_used += lacks >> 3;
+        return;
+    }
+    for (; lacks > 0; lacks -= 8) {
+        e->range <<= 8;
+        e->code = e->code << 8 | next_byte(e);
+    }
+}
+
 static int read_bit(rw_engine *e, uint32_t p1)
 {
     uint32_t bound = (e->range >> 16) * p1;
@@ -29,10 +47,8 @@ static int read_bit(rw_engine *e, uint32_t p1)
         e->code -= bound;
         e->range -= bound;
     }
-    while (e->range < (1u << 24)) {
-        e->range <<= 8;
-        e->code = e->code << 8 | next_byte(e);
-    }
+    if (e->range < RW_RANGE_MIN)
+        refill(e);
     return bit;
 }
 
@@ -56,6 +72,31 @@ uint32_t rw_code_raw(rw_view *view, uint32_t value, uint32_t bits)
     while (bits-- > 0)
         out = out << 1 | (uint32_t)rw_code_bit(view, 32768, (int)(value >> bits & 1));
     return out;
+}
+
+uint32_t rw_part_find(const rw_view *view)
+{
+    uint32_t place = view->engine->code / (view->engine->range >> RW_PART_BITS);
+
+    return place < 1u << RW_PART_BITS ? place : (1u << RW_PART_BITS) - 1;
+}
+
+void rw_code_part(rw_view *view, uint32_t from, uint32_t size)
+{
+    rw_engine *e = view->engine;
+    uint32_t unit = e->range >> RW_PART_BITS;
+
+    if (view->training)
+        return;
+#ifndef RW_DECODER_ONLY
+    if (view->sink != 0) {
+        rw_sink_part(view->sink, from, size);
+        return;
+    }
+#endif
+    e->code -= unit * from;
+    e->range = unit * size;
+    refill(e);
 }
 
 /* Three places for every context; the one seen least often gives way to a new context. */
@@ -113,33 +154,6 @@ int rw_slot_code(rw_view *view, uint32_t *slot, int bit)
 
     bit = rw_code_bit(view, p < 1 ? 1 : p, bit);
     train_slot(slot, bit);
-    return bit;
-}
-
-/* How much a probability counts that was learned from so many decisions, in sixteenths. */
-static int32_t evidence(uint32_t slot)
-{
-    static const uint8_t weight[COUNT_MAX + 1] = {2,  7,  10, 12, 13, 14, 15, 16, 17,
-                                                  18, 18, 19, 20, 20, 20, 20, 20, 20,
-                                                  20, 20, 20, 20, 20, 20, 20};
-    uint32_t n = rw_slot_uses(slot);
-
-    return rw_stretch(slot >> 16) * weight[n < COUNT_MAX ? n : COUNT_MAX] >> 4;
-}
-
-int rw_two_code(rw_view *view, uint32_t *first, uint32_t *second, uint32_t pair, int bit)
-{
-    int32_t *weights = view->weights + 2 * pair;
-    int32_t a = evidence(*first), b = evidence(*second), error;
-    uint32_t p = rw_squash(cut((weights[0] * a >> 8) + (weights[1] * b >> 8)));
-
-    p = p < 1 ? 1 : p > 65535 ? 65535 : p;
-    bit = rw_code_bit(view, p, bit);
-    error = ((bit ? 65535 : 0) - (int32_t)p) >> 2;
-    weights[0] = limit(weights[0] + ((a * error + (1 << 10)) >> 11));
-    weights[1] = limit(weights[1] + ((b * error + (1 << 10)) >> 11));
-    train_slot(first, bit);
-    train_slot(second, bit);
     return bit;
 }
 

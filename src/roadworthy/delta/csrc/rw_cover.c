@@ -112,15 +112,13 @@ void rw_sort_covers(rw_view *view)
 /* The cover with the largest base offset that is not above `base`; count when there is none. */
 static uint32_t last_not_above(const rw_view *view, uint32_t base)
 {
-    uint32_t low = 0, high = view->engine->header.cover_count;
+    uint32_t low = 0, count = view->engine->header.cover_count;
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
+    while (count > 0) {
+        uint32_t half = (count + 1) / 2;
 
-        if (view->covers[view->by_base[middle]].base <= base)
-            low = middle + 1;
-        else
-            high = middle;
+        low += view->covers[view->by_base[low + half - 1]].base <= base ? half : 0;
+        count -= half;
     }
     return low;
 }

@@ -50,9 +50,13 @@ uint32_t rw_group_length(const rw_view *view, const rw_cover *cover)
     uint32_t length = e->unit_length - e->unit_used, left = cover->length - start, step;
 
     if (length == 0) {
-        step = rw_instruction_step(e->header.arch);
-        step = e->next_unit > base ? e->next_unit - base : step - base % step;
         length = 4 - (base & 3);
+        if (e->next_unit > base) {
+            step = e->next_unit - base;
+        } else {
+            step = rw_instruction_step(e->header.arch);
+            step -= base & (step - 1);
+        }
         length = length < step ? length : step;
     }
     step = rw_step_left(e);
@@ -66,16 +70,36 @@ void rw_shift_in(rw_engine *e, uint8_t byte)
     e->order[0] = e->order[0] << 8 | byte;
 }
 
-void rw_keep(rw_view *view, uint8_t byte, int covered)
+/* Takes what was made into the latest eight bytes and the window. */
+static void note(rw_view *view, const uint8_t *bytes, uint32_t length)
 {
     rw_engine *e = view->engine;
+    uint32_t size = 1u << e->header.window_bits, at = e->position & (size - 1), i;
 
-    rw_shift_in(e, byte);
-    if (e->header.window_bits > 0)
-        view->window[e->position & ((1u << e->header.window_bits) - 1)] = byte;
-    e->position++;
+    if (length == 4 && size - at >= 4) {
+        memcpy(view->window + at, bytes, 4);
+        e->order[1] = e->order[0];
+        e->order[0] = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8
+                      | bytes[3];
+    } else {
+        for (i = 0; i < length; i++) {
+            if (size > 1)
+                view->window[(at + i) & (size - 1)] = bytes[i];
+            rw_shift_in(e, bytes[i]);
+        }
+    }
+    e->position += length;
+}
+
+void rw_keep(rw_view *view, const uint8_t *bytes, uint32_t length, int covered)
+{
+    rw_engine *e = view->engine;
+    uint32_t i;
+
+    note(view, bytes, length);
     if (covered && e->unit_used < e->unit_length) {
-        e->unit_new[e->unit_used++] = byte;
+        for (i = 0; i < length && e->unit_used < e->unit_length; i++)
+            e->unit_new[e->unit_used++] = bytes[i];
         if (e->unit_used == e->unit_length)
             rw_predict_learn(view);
     }

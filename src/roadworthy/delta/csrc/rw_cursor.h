@@ -13,8 +13,9 @@ int rw_cover_opens(rw_view *view, const rw_cover *cover);
 int rw_cover_is_equal(const rw_view *view, const rw_cover *cover);
 /* Bytes that are predicted together: one instruction or word, within the cover and the step. */
 uint32_t rw_group_length(const rw_view *view, const rw_cover *cover);
-/* Takes the next target byte into the history; the last one of a unit is learned from. */
-void rw_keep(rw_view *view, uint8_t byte, int covered);
+/* Takes the next target bytes into the history; under a cover they are of one unit or of none, and
+ * the last one of a unit is learned from. */
+void rw_keep(rw_view *view, const uint8_t *bytes, uint32_t length, int covered);
 /* Takes a byte into the latest eight, and nothing else. */
 void rw_shift_in(rw_engine *engine, uint8_t byte);
 /* Target bytes that are left of the step. */

@@ -15,7 +15,7 @@ static uint64_t table_size(uint32_t bits, uint32_t item)
 
 uint32_t rw_weight_count(const rw_header *h)
 {
-    return h->backend == RW_BACKEND_FAST ? 2 * RW_FAST_PAIRS : RW_WEIGHT_SETS * RW_INPUTS;
+    return h->backend == RW_BACKEND_MIXING ? RW_WEIGHT_SETS * RW_INPUTS : 0;
 }
 
 uint64_t rw_layout_size(const rw_header *h)
@@ -66,7 +66,7 @@ void rw_engine_reset(rw_view *view)
     for (i = 0; i < h->slot_count; i++)
         view->slots[i] = RW_SLOT_START;
     for (i = 0; i < rw_weight_count(h); i++)
-        view->weights[i] = h->backend == RW_BACKEND_FAST ? RW_FAST_WEIGHT : (1 << 16) * 3 / 20;
+        view->weights[i] = (1 << 16) * 3 / 20;
     for (i = 0; h->memo_bits > 0 && i < 1u << h->memo_bits; i++)
         view->memo[i].key = view->memo[i].value = 0xffffffffu;
     for (i = 0; h->index_bits > 0 && i < 1u << h->index_bits; i++)
@@ -112,7 +112,7 @@ uint8_t rw_base_byte(rw_view *view, uint32_t offset)
     return line_of(view, offset)[offset % RW_LINE_SIZE];
 }
 
-uint32_t rw_base_word(rw_view *view, uint32_t offset, uint32_t bytes)
+uint32_t rw_base_bytes(rw_view *view, uint32_t offset, uint32_t bytes)
 {
     uint32_t word = 0, i;
 

@@ -27,8 +27,7 @@
 #define RW_INPUT_BUFFER 384 /* patch bytes held back */
 #define RW_RANGE_MIN (1u << 24) /* of the range coder, between two decisions */
 #define RW_SLOT_START (1u << 31) /* a probability of one half, never used */
-#define RW_FAST_PAIRS 48u    /* of weights, with the fast back end */
-#define RW_FAST_WEIGHT 28000 /* of each of two inputs, at first */
+#define RW_PART_BITS 14u /* of the range that a part is measured in */
 #define RW_NUMBER_SLOTS 512u /* of a field of numbers, with the fast back end */
 #define RW_SLOT_LINE 16u    /* slots come in lines of this many */
 #define RW_LINE_SIZE 256
@@ -150,7 +149,7 @@ typedef struct {
 } rw_view;
 
 uint64_t rw_layout_size(const rw_header *header);
-/* How many weights the back end has. */
+/* How many weights the mixer has. */
 uint32_t rw_weight_count(const rw_header *header);
 /* Sets the pointers of `view` into the workspace; the header must have passed its checks. */
 void rw_layout(rw_view *view, rw_engine *engine);
@@ -161,12 +160,30 @@ void rw_engine_reset(rw_view *view);
 uint32_t rw_floor(const rw_engine *engine);
 /* Base bytes: 0 outside the image and below the floor. */
 uint8_t rw_base_byte(rw_view *view, uint32_t offset);
-uint32_t rw_base_word(rw_view *view, uint32_t offset, uint32_t bytes);
+uint32_t rw_base_bytes(rw_view *view, uint32_t offset, uint32_t bytes);
+
+/* Four of them, little-endian. */
+static inline uint32_t rw_base_word(rw_view *view, uint32_t offset)
+{
+    const rw_engine *e = view->engine;
+    uint32_t at = offset % RW_LINE_SIZE, i = offset / RW_LINE_SIZE % RW_LINES;
+    const uint8_t *p = e->line[i] + at;
+
+    if (e->line_tag[i] != offset / RW_LINE_SIZE + 1 || at > RW_LINE_SIZE - 4
+        || offset + 4 > e->header.base_length || e->header.flags & RW_FLAG_IN_PLACE)
+        return rw_base_bytes(view, offset, 4);
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
 
 /* Codes one decision with the 16-bit probability that it is 1. */
 int rw_code_bit(rw_view *view, uint32_t p1, int bit);
 /* Codes `bits` bits that no model can know. */
 uint32_t rw_code_raw(rw_view *view, uint32_t value, uint32_t bits);
+
+/* Where in the range the code is, in 2^RW_PART_BITS parts; without a sink. */
+uint32_t rw_part_find(const rw_view *view);
+/* Codes a decision of many outcomes: the one whose parts begin at `from`. */
+void rw_code_part(rw_view *view, uint32_t from, uint32_t size);
 
 typedef struct {
     uint32_t *slot[RW_INPUTS];
@@ -185,8 +202,6 @@ static inline uint32_t rw_slot_uses(uint32_t slot)
 
 /* Codes one decision by one slot alone, without a check of its context. */
 int rw_slot_code(rw_view *view, uint32_t *slot, int bit);
-/* Codes one decision by two slots, mixed with a pair of weights. */
-int rw_two_code(rw_view *view, uint32_t *first, uint32_t *second, uint32_t pair, int bit);
 /* Codes a number by RW_NUMBER_SLOTS slots from `at` on: Elias-gamma, of which the length and the
  * three bits below the highest one are modelled. */
 uint32_t rw_quick_number(rw_view *view, uint32_t at, uint32_t context, uint32_t value);

@@ -7,15 +7,14 @@
 #include <string.h>
 
 #include "rw_cursor.h"
+#include "rw_literal.h"
 #include "rw_predict.h"
 #include "rw_refs.h"
 #ifndef RW_DECODER_ONLY
 #include "rw_hints.h"
 #endif
 
-#define LINE 16u /* slots for half a literal in one context, the first one is its name */
 #define MATCH_MIN 4u
-#define WORD_SHARE 64u /* of so many slots one word is kept with what replaced it */
 
 enum { FIELD_RUN, FIELD_LENGTH, FIELD_DISTANCE, FIELDS };
 
@@ -29,11 +28,10 @@ enum {
     AT_TOKEN = AT_BYTE + 8 * 4 * 2,          /* [the last four were matches] */
     AT_EQUAL = AT_TOKEN + 16,                /* [log2 of the length][the last three were equal] */
     AT_NUMBERS = AT_EQUAL + 32 * 8,          /* [field] */
-    AT_LITERALS = AT_NUMBERS + FIELDS * (int)RW_NUMBER_SLOTS
+    AT_END = AT_NUMBERS + FIELDS * (int)RW_NUMBER_SLOTS
 };
 
-/* First pair of weights of eight. */
-enum { PAIR_PLAIN = 0, PAIR_REFERENCE = 8, PAIR_GAP = 16 };
+typedef char slots_end_where_literals_begin[AT_END == RW_LITERAL_AT ? 1 : -1];
 
 static int code(rw_view *view, uint32_t at, int bit)
 {
@@ -43,54 +41,6 @@ static int code(rw_view *view, uint32_t at, int bit)
 static uint32_t code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value)
 {
     return rw_quick_number(view, AT_NUMBERS + field * RW_NUMBER_SLOTS, context, value);
-}
-
-static uint32_t word_count(const rw_view *view)
-{
-    return view->engine->header.slot_count / WORD_SHARE;
-}
-
-/* The slots of half a byte in a context. Of two places the less used one gives way. */
-static uint32_t *line_of(rw_view *view, uint32_t context)
-{
-    uint32_t end = view->engine->header.slot_count - 2 * word_count(view), i;
-    uint32_t lines = (end - AT_LITERALS) / LINE & ~1u;
-    uint32_t *a, *b, name = context * 0x9E3779B1u;
-
-    i = (uint32_t)((uint64_t)context * lines >> 32);
-    a = view->slots + AT_LITERALS + i * LINE;
-    b = view->slots + AT_LITERALS + (i ^ 1) * LINE;
-    if (a[0] == name)
-        return a;
-    if (b[0] == name)
-        return b;
-    if (rw_slot_uses(b[1]) < rw_slot_uses(a[1]))
-        a = b;
-    a[0] = name;
-    for (i = 1; i < LINE; i++)
-        a[i] = RW_SLOT_START;
-    return a;
-}
-
-static uint32_t code_half(rw_view *view, uint32_t first, uint32_t second, uint32_t pair,
-                          uint32_t half)
-{
-    uint32_t *a = line_of(view, first), *b = line_of(view, second), node = 1, i;
-
-    for (i = 4; i-- > 0;)
-        node = node << 1
-               | (uint32_t)rw_two_code(view, a + node, b + node, pair + i, half >> i & 1);
-    return node & 15;
-}
-
-static uint8_t code_literal(rw_view *view, uint32_t first, uint32_t second, uint32_t pair,
-                            uint8_t byte)
-{
-    uint32_t high = code_half(view, first, second, pair + 4, byte >> 4);
-
-    first = rw_hash(first, 1 + high);
-    second = rw_hash(second, 1 + high);
-    return (uint8_t)(high << 4 | code_half(view, first, second, pair, byte & 15));
 }
 
 static void open_cover(rw_view *view, const rw_cover *c)
@@ -106,24 +56,35 @@ static void open_cover(rw_view *view, const rw_cover *c)
     e->equal_left = equal ? c->length : 0;
 }
 
-/* Bytes under a cover that are settled together. */
+/* Bytes under a cover that are settled together, little-endian. */
 typedef struct {
     uint32_t base, length, kind, lane;
-    uint8_t predicted[4], is[4];
+    uint32_t predicted, is;
 } rw_group;
 
-/* Encoder: whether the next target bytes are these. */
-static int are(const rw_view *view, const uint8_t *bytes, uint32_t length)
+static uint32_t lowest(uint32_t word, uint32_t bytes)
 {
-    return view->sink != 0 && memcmp(view->target + view->engine->position, bytes, length) == 0;
+    return word & 0xffffffffu >> (32 - 8 * bytes);
+}
+
+/* Encoder: whether the next target bytes are these. */
+static int are(const rw_view *view, uint32_t bytes, uint32_t length)
+{
+    uint32_t is = 0, i;
+
+    if (view->sink == 0)
+        return 0;
+    for (i = length; i-- > 0;)
+        is = is << 8 | view->target[view->engine->position + i];
+    return is == lowest(bytes, length);
 }
 
 /* Whether the bytes are these; if they are, they are what is predicted. */
-static int code_guess(rw_view *view, rw_group *g, uint32_t at, const uint8_t *guess)
+static int code_guess(rw_view *view, rw_group *g, uint32_t at, uint32_t guess)
 {
     if (!code(view, at, are(view, guess, g->length)))
         return 0;
-    memcpy(g->predicted, guess, g->length);
+    g->predicted = lowest(guess, g->length);
     return 1;
 }
 
@@ -132,23 +93,21 @@ static int code_guess(rw_view *view, rw_group *g, uint32_t at, const uint8_t *gu
 static int code_reference(rw_view *view, rw_group *g)
 {
     rw_engine *e = view->engine;
-    uint32_t used = e->unit_used, class = e->unit_class;
+    uint32_t used = 8 * e->unit_used, class = e->unit_class;
     uint32_t trust = (uint32_t)(e->trust[class] + 16) >> 2;
-    const uint8_t *other = e->trust[class] < 0 ? e->unit_moved : e->unit_old;
-    uint8_t corrected[4];
+    uint32_t moved = rw_get32(e->unit_moved), old = rw_get32(e->unit_old);
     int right = code_guess(view, g, AT_REFERENCE + (class * 8 + trust) * 4 + (e->flags & 3),
-                           e->unit_bytes + used);
+                           g->predicted);
 
     e->flags = e->flags << 1 | (uint32_t)right;
     if (right)
         return 1;
-    if (memcmp(e->unit_moved, e->unit_old, e->unit_length) != 0
-        && code_guess(view, g, AT_OTHER + class, other + used))
+    if (lowest(moved ^ old, e->unit_length) != 0
+        && code_guess(view, g, AT_OTHER + class, (e->trust[class] < 0 ? moved : old) >> used))
         return 1;
     if (e->correction[class] == 0)
         return 0;
-    rw_put32(corrected, rw_get32(e->unit_moved) + e->correction[class]);
-    return code_guess(view, g, AT_CORRECTED + class, corrected + used);
+    return code_guess(view, g, AT_CORRECTED + class, (moved + e->correction[class]) >> used);
 }
 
 /* Whether a group without a reference is as in the base: so many are before one that is not. */
@@ -185,9 +144,9 @@ static int code_run(rw_view *view, const rw_group *g)
 /* Where it is kept what these bytes were replaced by: their name, and the other bytes. */
 static uint32_t *replacement(rw_view *view, const rw_group *g, uint32_t *name)
 {
-    uint32_t count = word_count(view);
+    uint32_t count = rw_word_count(view);
 
-    *name = rw_hash(rw_get32(g->predicted), g->kind << 3 | g->length);
+    *name = rw_hash(g->predicted, g->kind << 3 | g->length);
     return view->slots + view->engine->header.slot_count
            - 2 * (1 + (uint32_t)((uint64_t)*name * count >> 32));
 }
@@ -196,46 +155,61 @@ static int code_replaced(rw_view *view, rw_group *g)
 {
     rw_engine *e = view->engine;
     uint32_t name, *kept = replacement(view, g, &name);
-    uint8_t bytes[4];
     int same;
 
     if (kept[0] != name)
         return 0;
-    rw_put32(bytes, kept[1]);
-    same = code_guess(view, g, AT_REPLACED + g->kind * 4 + (e->replaced & 3), bytes);
+    same = code_guess(view, g, AT_REPLACED + g->kind * 4 + (e->replaced & 3), kept[1]);
     e->replaced = e->replaced << 1 | (uint32_t)same;
     return same;
+}
+
+/* What a byte under a cover that is not as predicted depends on. */
+static void byte_contexts(const rw_view *view, const rw_group *g, uint32_t at, uint32_t *contexts)
+{
+    uint32_t order = view->engine->order[0], lane = (g->lane + at) & 3, i;
+
+    for (i = 0; i < at; i++)
+        order = order << 8 | (g->is >> 8 * i & 255);
+    contexts[0] = rw_hash(0x20 + (g->kind << 2 | lane), g->predicted >> 8 * at & 255);
+    contexts[1] = rw_hash(0x23, order & 0xffff);
 }
 
 /* Which of its bytes are wrong, and what they are; a last one must be wrong if no other was. */
 static void code_bytes(rw_view *view, rw_group *g)
 {
-    const uint8_t *is = view->sink != 0 ? view->target + view->engine->position : g->is;
-    uint32_t word = rw_base_word(view, g->base & ~3u, 4), misses = 0, within = 0, i;
-    uint32_t name, *kept = replacement(view, g, &name);
+    uint32_t misses = 0, name, *kept = replacement(view, g, &name), contexts[2], i;
+    enum rw_literal_use use = g->kind > 0 ? RW_LITERAL_REFERENCE : RW_LITERAL_WORD;
 
+    g->is = 0;
     for (i = 0; i < g->length; i++) {
-        uint32_t lane = (g->lane + i) & 3, p = g->predicted[i], tag = g->kind << 2 | lane;
-        int hit = 0;
+        uint8_t byte = (uint8_t)(g->predicted >> 8 * i),
+                is = view->sink != 0 ? view->target[view->engine->position + i] : 0;
+        uint32_t tag = g->kind << 2 | ((g->lane + i) & 3);
 
-        if (i + 1 < g->length || misses > 0)
-            hit = code(view, AT_BYTE + tag * 2 + (misses > 0), is[i] == p);
-        g->is[i] = hit ? (uint8_t)p
-                       : code_literal(view, rw_hash(0x20 + tag, p),
-                                      rw_hash(0x21 + (lane << 8) + within * 4096, word),
-                                      g->kind > 0 ? PAIR_REFERENCE : PAIR_PLAIN, is[i]);
-        misses += (uint32_t)!hit;
-        within = within << 8 | g->is[i];
+        byte_contexts(view, g, i, contexts);
+        if ((i + 1 == g->length && misses == 0)
+            || !code(view, AT_BYTE + tag * 2 + (misses > 0), is == byte)) {
+            byte = rw_literal_code(view, use, contexts, 2, is);
+            misses++;
+        }
+        g->is |= (uint32_t)byte << 8 * i;
     }
     kept[0] = name;
-    kept[1] = rw_get32(g->is);
+    kept[1] = g->is;
+}
+
+static void pend(rw_engine *e, uint32_t bytes, uint32_t length)
+{
+    rw_put32(e->pending, bytes);
+    e->pending_used = 0;
+    e->pending_length = length;
 }
 
 static void settle_group(rw_view *view, const rw_cover *c)
 {
     rw_engine *e = view->engine;
     rw_group g = {0};
-    uint32_t i;
     int right;
 
     g.base = c->base + (e->position - c->target);
@@ -245,20 +219,17 @@ static void settle_group(rw_view *view, const rw_cover *c)
     if (e->unit_used < e->unit_length) {
         g.kind = e->unit_kind;
         g.lane = e->unit_used;
-        memcpy(g.predicted, e->unit_bytes + e->unit_used, g.length);
+        g.predicted = lowest(rw_get32(e->unit_bytes) >> 8 * e->unit_used, g.length);
         right = code_reference(view, &g);
     } else {
         g.lane = g.base & 3;
-        for (i = 0; i < g.length; i++)
-            g.predicted[i] = rw_base_byte(view, g.base + i);
+        g.predicted = lowest(rw_base_word(view, g.base), g.length);
         right = code_run(view, &g);
     }
     right = right || code_replaced(view, &g);
     if (!right)
         code_bytes(view, &g);
-    memcpy(e->pending, right ? g.predicted : g.is, sizeof e->pending);
-    e->pending_used = 0;
-    e->pending_length = g.length;
+    pend(e, right ? g.predicted : g.is, g.length);
 }
 
 /* Bytes up to the next cover, or the end. */
@@ -291,12 +262,13 @@ static uint32_t find_match(rw_view *view, uint32_t *distance)
     return length;
 }
 
-/* Outside of covers: a match, or one literal. */
-static void settle_token(rw_view *view)
+/* Outside of covers: a match, or one literal. Returns whether it is a match. */
+static int settle_token(rw_view *view)
 {
     rw_engine *e = view->engine;
     uint32_t distance = 1, length = find_match(view, &distance), lane = e->position & 3;
-    uint32_t repeated = e->tokens & 1, at = AT_TOKEN + (e->tokens & 15);
+    uint32_t repeated = e->tokens & 1, at = AT_TOKEN + (e->tokens & 15), contexts[3];
+    uint8_t byte;
     int match = e->header.window_bits > 0 && code(view, at, length > 0);
 
     e->tokens = e->tokens << 1 | (uint32_t)match;
@@ -304,27 +276,29 @@ static void settle_token(rw_view *view)
         length = code_number(view, FIELD_LENGTH, repeated, length - MATCH_MIN);
         e->match_length = length < UINT32_MAX - MATCH_MIN ? MATCH_MIN + length : UINT32_MAX;
         e->match_position = 1 + code_number(view, FIELD_DISTANCE, length, distance - 1);
-        return;
+        return 1;
     }
-    e->pending[0] = code_literal(view, rw_hash(0x22, e->order[0] & 255),
-                                 rw_hash(0x23 + lane, e->order[0] >> 24), PAIR_GAP + 8 * lane,
-                                 view->sink != 0 ? view->target[e->position] : 0);
-    e->pending_used = 0;
-    e->pending_length = 1;
+    contexts[0] = rw_hash(0x22, e->order[0] & 255);
+    contexts[1] = rw_hash(0x28 + lane, e->order[0] >> 24);
+    contexts[2] = rw_hash(0x23, e->order[0] & 0xffff);
+    byte = rw_literal_code(view, RW_LITERAL_GAP, contexts, 3,
+                           view->sink != 0 ? view->target[e->position] : 0);
+    pend(e, byte, 1);
+    return 0;
 }
 
 static uint32_t give_pending(rw_view *view, uint8_t *out, uint32_t room, int covered)
 {
     rw_engine *e = view->engine;
-    uint32_t n = 0;
+    uint32_t left = e->pending_length - e->pending_used, n = room < left ? room : left, i;
+    const uint8_t *bytes = e->pending + e->pending_used;
 
-    for (; n < room && e->pending_used < e->pending_length; n++) {
-        uint8_t byte = e->pending[e->pending_used++];
-
-        if (out != 0)
-            out[n] = byte;
-        rw_keep(view, byte, covered);
-    }
+    if (out != 0 && n == 4)
+        memcpy(out, bytes, 4);
+    for (i = 0; out != 0 && i < n && n != 4; i++)
+        out[i] = bytes[i];
+    e->pending_used += n;
+    rw_keep(view, bytes, n, covered);
     return n;
 }
 
@@ -343,7 +317,7 @@ static uint32_t give_match(rw_view *view, uint8_t *out, uint32_t room)
 
         if (out != 0)
             out[i] = byte;
-        rw_keep(view, byte, 0);
+        rw_keep(view, &byte, 1, 0);
     }
     return n;
 }
@@ -364,9 +338,9 @@ static uint32_t advance(rw_view *view, uint8_t *out, uint32_t room)
         return rw_copy(view, out, room);
     if (c != 0)
         settle_group(view, c);
-    else
-        settle_token(view);
-    return 0;
+    else if (settle_token(view))
+        return 0;
+    return give_pending(view, out, room, c != 0);
 }
 
 void rw_fast_begin(rw_view *view)
@@ -375,6 +349,7 @@ void rw_fast_begin(rw_view *view)
 
     for (i = 0; i < view->engine->header.slot_count; i++)
         view->slots[i] = RW_SLOT_START;
+    rw_literal_begin(view);
 }
 
 uint32_t rw_fast(rw_view *view, uint8_t *out, uint32_t room)

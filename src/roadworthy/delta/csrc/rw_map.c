@@ -1,33 +1,5 @@
 #include "rw_map.h"
 
-uint32_t rw_address(const rw_engine *e, int side, uint32_t offset)
-{
-    uint32_t i;
-
-    for (i = 0; i < e->segment_count[side]; i++) {
-        const rw_segment *s = &e->segment[side][i];
-
-        if (offset - s->offset < s->length)
-            return s->address + (offset - s->offset);
-    }
-    return offset;
-}
-
-int rw_offset(const rw_engine *e, int side, uint32_t address, uint32_t *offset)
-{
-    uint32_t i;
-
-    for (i = 0; i < e->segment_count[side]; i++) {
-        const rw_segment *s = &e->segment[side][i];
-
-        if (address - s->address < s->length) {
-            *offset = s->offset + (address - s->address);
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static rw_memo *place(const rw_view *view, uint32_t address)
 {
     return view->memo + (rw_hash(address, 0x5eed) >> (32 - view->engine->header.memo_bits));

@@ -10,9 +10,34 @@ enum { RW_BASE = 0, RW_TARGET = 1 };
 int rw_map_offset(const rw_view *view, uint32_t base, uint32_t *target);
 
 /* Address at which the loader puts an offset of the base or the target. */
-uint32_t rw_address(const rw_engine *engine, int side, uint32_t offset);
+static inline uint32_t rw_address(const rw_engine *e, int side, uint32_t offset)
+{
+    uint32_t i;
+
+    for (i = 0; i < e->segment_count[side]; i++) {
+        const rw_segment *s = &e->segment[side][i];
+
+        if (offset - s->offset < s->length)
+            return s->address + (offset - s->offset);
+    }
+    return offset;
+}
+
 /* The other way round; returns 0 when no segment holds the address. */
-int rw_offset(const rw_engine *engine, int side, uint32_t address, uint32_t *offset);
+static inline int rw_offset(const rw_engine *e, int side, uint32_t address, uint32_t *offset)
+{
+    uint32_t i;
+
+    for (i = 0; i < e->segment_count[side]; i++) {
+        const rw_segment *s = &e->segment[side][i];
+
+        if (address - s->address < s->length) {
+            *offset = s->offset + (address - s->address);
+            return 1;
+        }
+    }
+    return 0;
+}
 
 enum rw_quality { RW_UNKNOWN, RW_NEAR, RW_COVERED, RW_LEARNED };
 

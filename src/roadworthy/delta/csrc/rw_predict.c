@@ -26,13 +26,13 @@ static void begin_unit(rw_engine *e, const uint8_t *old, const uint8_t *moved, c
  * how far it was off. */
 static void judge(rw_engine *e)
 {
-    int moved = memcmp(e->unit_moved, e->unit_new, e->unit_length) == 0;
-    int left = memcmp(e->unit_old, e->unit_new, e->unit_length) == 0;
+    uint32_t mask = 0xffffffffu >> (32 - 8 * e->unit_length), is = rw_get32(e->unit_new);
+    int moved = ((rw_get32(e->unit_moved) ^ is) & mask) == 0;
+    int left = ((rw_get32(e->unit_old) ^ is) & mask) == 0;
     int8_t *trust = e->trust + e->unit_class;
 
     if (!moved)
-        e->correction[e->unit_class] = (rw_get32(e->unit_new) - rw_get32(e->unit_moved))
-                                       & (0xffffffffu >> (32 - 8 * e->unit_length));
+        e->correction[e->unit_class] = (is - rw_get32(e->unit_moved)) & mask;
     if (moved > left && *trust < RW_TRUST_MAX)
         (*trust)++;
     else if (moved < left && *trust > -RW_TRUST_MAX)
@@ -43,17 +43,15 @@ static void judge(rw_engine *e)
 static uint32_t low_ahead(rw_view *view, uint32_t base, uint32_t reg)
 {
     uint32_t arch = view->engine->header.arch, i, other, low, word;
-    uint8_t bytes[4];
     int last;
 
     for (i = 0; i < SCAN; i++) {
-        word = rw_base_word(view, base, 4);
+        word = rw_base_word(view, base);
         if (rw_pair_low(arch, word, &other, &low, &last) && other == reg)
             return low;
         if (rw_pair_high(arch, word, 0, &other, &low) && other == reg)
             return 0;
-        rw_put32(bytes, word);
-        base += rw_instruction_length(arch, bytes);
+        base += rw_instruction_length(arch, word);
     }
     return 0;
 }
@@ -126,16 +124,14 @@ static uint32_t loaded_register(uint32_t arch, uint32_t word)
 static void find_anchor(rw_view *view, uint32_t base, const uint8_t *load, uint32_t pool)
 {
     uint32_t arch = view->engine->header.arch, i, reg = loaded_register(arch, rw_get32(load)),
-             ahead = arch == RW_ARCH_ARM ? 8 : 4;
-    uint8_t bytes[4];
+             ahead = arch == RW_ARCH_ARM ? 8 : 4, word = rw_get32(load);
 
     if (reg > 15 || (arch != RW_ARCH_THUMB && arch != RW_ARCH_ARM))
         return;
-    rw_put32(bytes, rw_get32(load));
     for (i = 0; i < ANCHOR_SCAN; i++) {
-        base += rw_instruction_length(arch, bytes);
-        rw_put32(bytes, rw_base_word(view, base, 4));
-        if (is_anchor(arch, rw_get32(bytes), reg)) {
+        base += rw_instruction_length(arch, word);
+        word = rw_base_word(view, base);
+        if (is_anchor(arch, word, reg)) {
             rw_learn(view, pool + 1, rw_address(view->engine, RW_BASE, base) + ahead);
             return;
         }
@@ -189,13 +185,12 @@ static int predict_word(rw_view *view, uint32_t base, uint32_t word, uint32_t ki
 {
     rw_engine *e = view->engine;
     uint32_t odd = kind == RW_REF_POINTER && e->header.arch == RW_ARCH_THUMB ? word & 1 : 0, offset;
+    uint32_t target = word - odd + (kind == RW_REF_RELATIVE ? rw_address(e, RW_BASE, base) : 0);
     uint8_t old[4], predicted[4];
     enum rw_quality quality;
-    rw_ref ref = {4, kind, word - odd};
+    rw_ref ref = {4, kind, target};
 
-    if (kind == RW_REF_RELATIVE)
-        ref.target += rw_address(e, RW_BASE, base);
-    if (!rw_offset(e, RW_BASE, ref.target, &offset))
+    if (!rw_offset(e, RW_BASE, target, &offset))
         return 0;
     rw_put32(old, word);
     rw_ref_put(e->header.arch, predicted, rw_address(e, RW_TARGET, e->position), &ref,
@@ -209,30 +204,36 @@ void rw_predict(rw_view *view, uint32_t base, uint32_t end)
     rw_engine *e = view->engine;
     uint32_t arch = e->header.arch, word, length, left = end - base;
     uint8_t old[4];
+    int whole;
 
     e->unit_length = e->unit_used = e->unit_kind = 0;
     e->unit_offset = base;
     e->unit_anchor = 0;
     if (arch == RW_ARCH_NONE || left < 2)
         return;
-    word = rw_base_word(view, base, 4);
-    if ((base & 3) == 0 && left >= 4
+    word = rw_base_word(view, base);
+    whole = (base & 3) == 0 && left >= 4;
+    if (whole
         && (predict_anchored(view, base, word) || predict_word(view, base, word, RW_REF_POINTER))) {
         e->next_unit = base + 4;
         return;
     }
     if (base < e->next_unit || base % rw_instruction_step(arch) != 0)
         return;
-    rw_put32(old, word);
-    length = rw_instruction_length(arch, old);
+    length = rw_instruction_length(arch, word);
     if (length > left)
         return;
     e->next_unit = base + length;
+    if (arch == RW_ARCH_AARCH64 && !rw_aarch64_may_refer(word)) {
+        predict_word(view, base, word, RW_REF_RELATIVE);
+        return;
+    }
+    rw_put32(old, word);
     if (length == 4 && (predict_high(view, base, word) || predict_low(view, base, word)))
         return;
     if (predict_reference(view, base, old))
         return;
-    if ((base & 3) == 0 && left >= 4)
+    if (whole)
         predict_word(view, base, word, RW_REF_RELATIVE);
 }
 

@@ -2,38 +2,6 @@
 
 #include "rw_format.h"
 
-static uint32_t thumb_length(const uint8_t *p)
-{
-    return (rw_get16(p) & 0xf800) >= 0xe800 ? 4 : 2;
-}
-
-uint32_t rw_instruction_length(uint32_t arch, const uint8_t *p)
-{
-    switch (arch) {
-    case RW_ARCH_THUMB:
-        return thumb_length(p);
-    case RW_ARCH_RISCV:
-        return (p[0] & 3) == 3 ? 4 : 2;
-    case RW_ARCH_XTENSA:
-        return (p[0] & 15) >= 8 && (p[0] & 15) < 14 ? 2 : 3;
-    default:
-        return 4;
-    }
-}
-
-uint32_t rw_instruction_step(uint32_t arch)
-{
-    switch (arch) {
-    case RW_ARCH_THUMB:
-    case RW_ARCH_RISCV:
-        return 2;
-    case RW_ARCH_XTENSA:
-        return 1;
-    default:
-        return 4;
-    }
-}
-
 int rw_ref_find(uint32_t arch, const uint8_t *p, uint32_t address, rw_ref *ref)
 {
     switch (arch) {

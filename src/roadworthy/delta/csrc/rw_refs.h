@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "rw_format.h"
+
 enum rw_ref_kind {
     RW_REF_NONE,
     RW_REF_CALL,     /* a branch that reaches the whole image */
@@ -26,10 +28,6 @@ typedef struct {
     uint32_t target; /* address it names */
 } rw_ref;
 
-/* Length in bytes of the instruction at `p`, which has four readable bytes. */
-uint32_t rw_instruction_length(uint32_t arch, const uint8_t *p);
-/* Granularity of instructions: their offsets are multiples of it. */
-uint32_t rw_instruction_step(uint32_t arch);
 /* 1 when the instruction at `p` (four readable bytes) holds an address by itself. */
 int rw_ref_find(uint32_t arch, const uint8_t *p, uint32_t address, rw_ref *ref);
 /* Writes `target` into the instruction; returns 0 and changes nothing when it can't. */
@@ -81,6 +79,45 @@ static inline uint32_t rw_sign(uint32_t v, uint32_t bits)
 static inline int rw_fits(uint32_t v, uint32_t bits)
 {
     return rw_sign(v, bits) == v;
+}
+
+/* Length in bytes of the instruction that begins with these four bytes. */
+static inline uint32_t rw_instruction_length(uint32_t arch, uint32_t word)
+{
+    switch (arch) {
+    case RW_ARCH_THUMB:
+        return (word & 0xf800) >= 0xe800 ? 4 : 2;
+    case RW_ARCH_RISCV:
+        return (word & 3) == 3 ? 4 : 2;
+    case RW_ARCH_XTENSA:
+        return (word & 15) >= 8 && (word & 15) < 14 ? 2 : 3;
+    default:
+        return 4;
+    }
+}
+
+/* A64: 0 when the instruction names no address, neither whole nor in part, which its uppermost byte
+ * tells of most. */
+static inline int rw_aarch64_may_refer(uint32_t word)
+{
+    uint32_t top = word >> 24;
+
+    return (top & 0x1e) == 0x10 || (top & 0x7c) == 0x14 || (top & 0x7c) == 0x34 || top == 0x54
+           || (top & 0x3b) == 0x18 || (top & 0x3b) == 0x39;
+}
+
+/* Granularity of instructions: their offsets are multiples of it. */
+static inline uint32_t rw_instruction_step(uint32_t arch)
+{
+    switch (arch) {
+    case RW_ARCH_THUMB:
+    case RW_ARCH_RISCV:
+        return 2;
+    case RW_ARCH_XTENSA:
+        return 1;
+    default:
+        return 4;
+    }
 }
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "rw_decode.h"
+#include "rw_literal.h"
 
 /* A range of 0 would never grow again; a match without a window has nowhere to look. */
 static int coder_in_range(const rw_engine *e)
@@ -107,6 +108,18 @@ static int weights_in_range(const rw_view *view)
     return 1;
 }
 
+/* What the fast back end keeps of literals is there from its first target byte on. */
+static int literals_in_range(const rw_view *view)
+{
+#ifndef RW_NO_FAST
+    if (view->engine->header.backend == RW_BACKEND_FAST
+        && view->engine->phase >= RW_PHASE_TARGET)
+        return rw_literal_in_range(view);
+#endif
+    (void)view;
+    return 1;
+}
+
 /* Nothing but the first bytes of a header, or a header that was refused. Only they are kept. */
 static int resume_head(rw_engine *e)
 {
@@ -139,6 +152,8 @@ int rw_decoder_resume(void *workspace, uint32_t size, uint32_t journal_size)
     if (rw_header_check(&e->header) != RW_OK || rw_workspace_size(&e->header) != journal_size)
         return RW_BAD_JOURNAL;
     rw_layout(&view, e);
-    return state_in_range(e) && covers_in_range(&view) && weights_in_range(&view) ? RW_OK
-                                                                                  : RW_BAD_JOURNAL;
+    return state_in_range(e) && covers_in_range(&view) && weights_in_range(&view)
+                   && literals_in_range(&view)
+               ? RW_OK
+               : RW_BAD_JOURNAL;
 }

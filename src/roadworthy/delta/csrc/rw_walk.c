@@ -76,8 +76,8 @@ static void look(rw_view *view, rw_scene *s)
     s->start = e->position - c->target;
     s->base = c->base + s->start;
     s->lane = s->base & 3;
-    s->word = rw_base_word(view, s->base & ~3u, 4);
-    s->around = rw_base_word(view, s->base + 1, 2) << 8 | rw_base_byte(view, s->base - 1);
+    s->word = rw_base_word(view, s->base & ~3u);
+    s->around = rw_base_bytes(view, s->base + 1, 2) << 8 | rw_base_byte(view, s->base - 1);
     s->predicted = s->old = s->other = rw_base_byte(view, s->base);
     open_cover(view, c);
     if (e->equal_left > 0)
@@ -236,7 +236,7 @@ static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
             e->difference = e->difference << 8 | ((byte - s->predicted) & 255);
         }
     }
-    rw_keep(view, byte, s->covered);
+    rw_keep(view, &byte, 1, s->covered);
     follow(view, byte, e->header.base_length + e->position);
 }
 

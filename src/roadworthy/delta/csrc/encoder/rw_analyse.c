@@ -115,7 +115,7 @@ void rw_mask(uint32_t arch, const rw_engine *parameters, int side, const uint8_t
             at += 4;
             continue;
         }
-        size = rw_instruction_length(arch, p);
+        size = rw_instruction_length(arch, rw_get32(p));
         if (size == 4)
             mask_pair(arch, p, at, made);
         mask_reference(arch, p);

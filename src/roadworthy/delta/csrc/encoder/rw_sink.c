@@ -37,6 +37,15 @@ static void shift(rw_sink *sink)
     sink->low = (sink->low & 0x00ffffffu) << 8;
 }
 
+/* After a part of the range was taken. */
+static void drain(rw_sink *sink)
+{
+    while (sink->range < RW_RANGE_MIN) {
+        sink->range <<= 8;
+        shift(sink);
+    }
+}
+
 void rw_sink_bit(rw_sink *sink, uint32_t p1, int bit)
 {
     uint32_t bound = (sink->range >> 16) * p1;
@@ -47,10 +56,16 @@ void rw_sink_bit(rw_sink *sink, uint32_t p1, int bit)
         sink->low += bound;
         sink->range -= bound;
     }
-    while (sink->range < (1u << 24)) {
-        sink->range <<= 8;
-        shift(sink);
-    }
+    drain(sink);
+}
+
+void rw_sink_part(rw_sink *sink, uint32_t from, uint32_t size)
+{
+    uint32_t unit = sink->range >> RW_PART_BITS;
+
+    sink->low += (uint64_t)unit * from;
+    sink->range = unit * size;
+    drain(sink);
 }
 
 /* Any value from low on and below low + range says the same: take the one with most zeros at its

@@ -6,6 +6,7 @@
 
 void rw_sink_init(rw_sink *sink, uint8_t *data, uint32_t capacity);
 void rw_sink_bit(rw_sink *sink, uint32_t p1, int bit);
+void rw_sink_part(rw_sink *sink, uint32_t from, uint32_t size);
 void rw_sink_finish(rw_sink *sink);
 
 #endif

@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 SOURCES = Path(delta.__file__).parent / "csrc"
 DEFLATE = SOURCES / "deflate"
 ENCODER = SOURCES / "encoder"
+FAST = {"rw_fast.c", "rw_literal.c", "rw_nibble.c"}
 WRITER = ENCODER / "rw_header.c"
 STRICT = ["-O2", "-std=c99", "-Wall", "-Wextra", "-Werror", "-DRW_DECODER_ONLY"]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
@@ -25,7 +26,7 @@ def compiled(
     compiler = shutil.which("cc") or shutil.which("gcc")
     assert compiler, "a C compiler is part of what this project needs"
     program = folder / Path(files[0]).stem
-    left_out = {"rw_fast.c"} if "-DRW_NO_FAST" in flags else set()
+    left_out = FAST if "-DRW_NO_FAST" in flags else set()
     checked = [f"-I{sources}"]
     checked += [str(each) for each in sorted(sources.glob("rw_*.c")) if each.name not in left_out]
     own = [WRITER] if sources == SOURCES else []

@@ -1,6 +1,4 @@
 /* Range coder, adaptive slots, logistic mixing, numbers. */
-#include <string.h>
-
 #include "rw_engine.h"
 #ifndef RW_DECODER_ONLY
 #include "rw_sink.h"
@@ -52,6 +50,15 @@ static int read_bit(rw_engine *e, uint32_t p1)
     return bit;
 }
 
+static void read_part(rw_engine *e, uint32_t from, uint32_t size)
+{
+    uint32_t unit = e->range >> RW_PART_BITS;
+
+    e->code -= unit * from;
+    e->range = unit * size;
+    refill(e);
+}
+
 int rw_code_bit(rw_view *view, uint32_t p1, int bit)
 {
     if (view->training)
@@ -83,9 +90,6 @@ uint32_t rw_part_find(const rw_view *view)
 
 void rw_code_part(rw_view *view, uint32_t from, uint32_t size)
 {
-    rw_engine *e = view->engine;
-    uint32_t unit = e->range >> RW_PART_BITS;
-
     if (view->training)
         return;
 #ifndef RW_DECODER_ONLY
@@ -94,9 +98,7 @@ void rw_code_part(rw_view *view, uint32_t from, uint32_t size)
         return;
     }
 #endif
-    e->code -= unit * from;
-    e->range = unit * size;
-    refill(e);
+    read_part(view->engine, from, size);
 }
 
 /* Three places for every context; the one seen least often gives way to a new context. */

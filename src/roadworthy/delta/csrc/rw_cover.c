@@ -109,8 +109,8 @@ void rw_sort_covers(rw_view *view)
     }
 }
 
-/* The cover with the largest base offset that is not above `base`; count when there is none. */
-static uint32_t last_not_above(const rw_view *view, uint32_t base)
+/* How many covers have a base offset that is not above `base`; a search without branches. */
+static uint32_t count_not_above(const rw_view *view, uint32_t base)
 {
     uint32_t low = 0, count = view->engine->header.cover_count;
 
@@ -125,7 +125,7 @@ static uint32_t last_not_above(const rw_view *view, uint32_t base)
 
 int rw_map_offset(const rw_view *view, uint32_t base, uint32_t *target)
 {
-    uint32_t i = last_not_above(view, base), tries;
+    uint32_t i = count_not_above(view, base), tries;
 
     for (tries = 0; tries < 8 && tries < i; tries++) {
         const rw_cover *c = view->covers + view->by_base[i - 1 - tries];

@@ -1,8 +1,8 @@
 /* The engine: one walk over the target that is both the encoder and the decoder.
  *
  * Encoder and decoder call rw_step for each target byte, or rw_fast for the next ones. Every choice
- * is a binary decision that goes through rw_code_bit; with a sink the decision is written, without
- * one it is read. So the two sides can't drift apart.
+ * is a decision that goes through rw_code_bit, or rw_code_part where it has more than two outcomes;
+ * with a sink the decision is written, without one it is read. So the two sides can't drift apart.
  *
  * All state is inside the workspace and holds no pointer: a copy of the workspace is a journal
  * from which another run goes on, after a power cut or on another machine of the same byte
@@ -27,7 +27,7 @@
 #define RW_INPUT_BUFFER 384 /* patch bytes held back */
 #define RW_RANGE_MIN (1u << 24) /* of the range coder, between two decisions */
 #define RW_SLOT_START (1u << 31) /* a probability of one half, never used */
-#define RW_PART_BITS 14u /* of the range that a part is measured in */
+#define RW_PART_BITS 14u /* log2 of the parts that the range has in a decision of many outcomes */
 #define RW_NUMBER_SLOTS 512u /* of a field of numbers, with the fast back end */
 #define RW_SLOT_LINE 16u    /* slots come in lines of this many */
 #define RW_LINE_SIZE 256
@@ -160,9 +160,10 @@ void rw_engine_reset(rw_view *view);
 uint32_t rw_floor(const rw_engine *engine);
 /* Base bytes: 0 outside the image and below the floor. */
 uint8_t rw_base_byte(rw_view *view, uint32_t offset);
+/* At most four of them, little-endian. */
 uint32_t rw_base_bytes(rw_view *view, uint32_t offset, uint32_t bytes);
 
-/* Four of them, little-endian. */
+/* Four of them, little-endian; from the cache where they are there. */
 static inline uint32_t rw_base_word(rw_view *view, uint32_t offset)
 {
     const rw_engine *e = view->engine;
@@ -170,7 +171,7 @@ static inline uint32_t rw_base_word(rw_view *view, uint32_t offset)
     const uint8_t *p = e->line[i] + at;
 
     if (e->line_tag[i] != offset / RW_LINE_SIZE + 1 || at > RW_LINE_SIZE - 4
-        || offset + 4 > e->header.base_length || e->header.flags & RW_FLAG_IN_PLACE)
+        || (uint64_t)offset + 4 > e->header.base_length || e->header.flags & RW_FLAG_IN_PLACE)
         return rw_base_bytes(view, offset, 4);
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
@@ -180,9 +181,9 @@ int rw_code_bit(rw_view *view, uint32_t p1, int bit);
 /* Codes `bits` bits that no model can know. */
 uint32_t rw_code_raw(rw_view *view, uint32_t value, uint32_t bits);
 
-/* Where in the range the code is, in 2^RW_PART_BITS parts; without a sink. */
+/* Decoder: in which part of the range the code is. */
 uint32_t rw_part_find(const rw_view *view);
-/* Codes a decision of many outcomes: the one whose parts begin at `from`. */
+/* Codes a decision of many outcomes: the one that has `size` parts from `from` on. */
 void rw_code_part(rw_view *view, uint32_t from, uint32_t size);
 
 typedef struct {

@@ -2,7 +2,7 @@
  *
  * Words of a cover that hold no reference are settled in runs, a reference takes one decision, and
  * bytes outside of covers are literals or matches with earlier bytes of the target. A decision
- * looks at one or two slots in fixed places.
+ * of two outcomes looks at one slot in a fixed place; literals are in rw_literal.c.
  */
 #include <string.h>
 
@@ -31,6 +31,7 @@ enum {
     AT_END = AT_NUMBERS + FIELDS * (int)RW_NUMBER_SLOTS
 };
 
+/* No compiler takes an array of -1. */
 typedef char slots_end_where_literals_begin[AT_END == RW_LITERAL_AT ? 1 : -1];
 
 static int code(rw_view *view, uint32_t at, int bit)
@@ -164,14 +165,15 @@ static int code_replaced(rw_view *view, rw_group *g)
     return same;
 }
 
-/* What a byte under a cover that is not as predicted depends on. */
+/* What a byte under a cover that is not as predicted depends on: the byte that was predicted, and
+ * the two before it, of which some may be of this group. */
 static void byte_contexts(const rw_view *view, const rw_group *g, uint32_t at, uint32_t *contexts)
 {
     uint32_t order = view->engine->order[0], lane = (g->lane + at) & 3, i;
 
     for (i = 0; i < at; i++)
         order = order << 8 | (g->is >> 8 * i & 255);
-    contexts[0] = rw_hash(0x20 + (g->kind << 2 | lane), g->predicted >> 8 * at & 255);
+    contexts[0] = rw_hash(0x40 + (g->kind << 2 | lane), g->predicted >> 8 * at & 255);
     contexts[1] = rw_hash(0x23, order & 0xffff);
 }
 
@@ -295,8 +297,9 @@ static uint32_t give_pending(rw_view *view, uint8_t *out, uint32_t room, int cov
 
     if (out != 0 && n == 4)
         memcpy(out, bytes, 4);
-    for (i = 0; out != 0 && i < n && n != 4; i++)
-        out[i] = bytes[i];
+    else
+        for (i = 0; out != 0 && i < n; i++)
+            out[i] = bytes[i];
     e->pending_used += n;
     rw_keep(view, bytes, n, covered);
     return n;

@@ -55,7 +55,8 @@
 #define RW_FAST_SLOTS_MIN 4096u /* of the fast back end */
 
 enum rw_backend { RW_BACKEND_STORED = 0, RW_BACKEND_MIXING = 1, RW_BACKEND_FAST = 2 };
-/* A bootloader that saves flash may refuse fast patches and be built without rw_fast.c. */
+/* A bootloader that saves flash may refuse fast patches and be built without rw_fast.c,
+ * rw_literal.c and rw_nibble.c. */
 #ifdef RW_NO_FAST
 #define RW_BACKEND_LAST RW_BACKEND_MIXING
 #else

@@ -4,9 +4,14 @@
 
 #define SHARES (2 * RW_LITERAL_USES * RW_SHARES) /* for both halves of a byte */
 
+static uint32_t *shares_of(const rw_view *view)
+{
+    return view->slots + RW_LITERAL_AT;
+}
+
 static rw_line *lines_of(const rw_view *view)
 {
-    return (rw_line *)(void *)(view->slots + RW_LITERAL_AT + SHARES);
+    return (rw_line *)(void *)(shares_of(view) + SHARES);
 }
 
 /* How many there are: an even number. */
@@ -59,6 +64,9 @@ int rw_literal_in_range(const rw_view *view)
     const rw_line *lines = lines_of(view);
     uint32_t count = line_count(view), i;
 
+    for (i = 0; i < SHARES; i++)
+        if (!rw_share_in_range(shares_of(view)[i]))
+            return 0;
     for (i = 0; i < count; i++)
         if (!rw_line_in_range(lines + i))
             return 0;
@@ -68,7 +76,7 @@ int rw_literal_in_range(const rw_view *view)
 uint8_t rw_literal_code(rw_view *view, enum rw_literal_use use, uint32_t *contexts, uint32_t count,
                         uint8_t byte)
 {
-    uint32_t *shares = view->slots + RW_LITERAL_AT + 2 * (uint32_t)use * RW_SHARES, i;
+    uint32_t *shares = shares_of(view) + 2 * (uint32_t)use * RW_SHARES, i;
     uint32_t high = code_half(view, contexts, count, shares, byte >> 4);
 
     for (i = 0; i < count; i++)

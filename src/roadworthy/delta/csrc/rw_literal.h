@@ -22,7 +22,7 @@ static inline uint32_t rw_word_count(const rw_view *view)
 
 /* Once, after the slots were set to their start. */
 void rw_literal_begin(rw_view *view);
-/* Of a journal: whether every line is one that decisions lead to. */
+/* Of a journal: whether all shares and lines are some that decisions lead to. */
 int rw_literal_in_range(const rw_view *view);
 /* Codes a byte by two or three contexts, which are changed. */
 uint8_t rw_literal_code(rw_view *view, enum rw_literal_use use, uint32_t *contexts, uint32_t count,

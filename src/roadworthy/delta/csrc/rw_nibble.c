@@ -13,7 +13,8 @@ static const int16_t rates[LINE_USES_MAX + 1] = {
     16383, 10922, 8191, 6553, 5461, 4681, 4095, 3640, 3276, 2978, 2730, 2520, 2340, 2184, 2047, 1927,
     1820,  1724,  1638, 1560, 1489, 1424, 1365, 1310, 1260, 1213, 1170, 1129, 1092, 1057, 1023};
 
-/* a + (b - a) * share / 32768, for chances. */
+/* a + (b - a) * share / 32768, rounded down; a and b are chances, or both less than 0. Where they
+ * grow from value to value, so does what is between. */
 static inline int16_t between(int16_t a, int16_t b, int16_t share)
 {
     int16_t twice = (int16_t)(uint16_t)(2 * (b - a));
@@ -30,7 +31,7 @@ static void mix(int16_t *restrict out, const int16_t *restrict a, const int16_t 
         out[i] = between(a[i], b[i], share);
 }
 
-/* The value that a place among the chances stands for. */
+/* The value that a place among the chances stands for; the first number of a mix is below all. */
 static uint32_t find(const int16_t *restrict below, int16_t place)
 {
     int16_t n = 0;
@@ -80,6 +81,11 @@ static void train_share(uint32_t *slot, uint32_t second, uint32_t mixed)
     share += (int32_t)((int64_t)((int32_t)(seen << 5) - share) * rates[uses] >> 15);
     uses += uses < SHARE_USES_MAX;
     *slot = (uint32_t)share << 12 | uses << 7;
+}
+
+int rw_share_in_range(uint32_t slot)
+{
+    return rw_slot_uses(slot) <= SHARE_USES_MAX;
 }
 
 static uint32_t kind_of(const rw_line *line)

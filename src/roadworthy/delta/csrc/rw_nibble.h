@@ -28,6 +28,8 @@ static inline int rw_line_is_of(const rw_line *line, uint32_t context)
     return (((uint32_t)line->below[0] ^ context) & RW_LINE_CHECK) == 0;
 }
 
+/* Whether a slot is a share that has learned no more often than it counts. */
+int rw_share_in_range(uint32_t slot);
 /* Makes it the line of a context that has seen nothing. */
 void rw_line_begin(rw_line *line, uint32_t context);
 /* Whether every value has a chance, and the first number is a state. */

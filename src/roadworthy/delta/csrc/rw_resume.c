@@ -99,10 +99,9 @@ static int covers_in_range(const rw_view *view)
 
 static int weights_in_range(const rw_view *view)
 {
-    const rw_header *h = &view->engine->header;
-    uint32_t i;
+    uint32_t count = rw_weight_count(&view->engine->header), i;
 
-    for (i = 0; h->backend != RW_BACKEND_STORED && i < rw_weight_count(h); i++)
+    for (i = 0; i < count; i++)
         if (view->weights[i] > RW_WEIGHT_MAX || view->weights[i] < -RW_WEIGHT_MAX)
             return 0;
     return 1;
@@ -112,8 +111,7 @@ static int weights_in_range(const rw_view *view)
 static int literals_in_range(const rw_view *view)
 {
 #ifndef RW_NO_FAST
-    if (view->engine->header.backend == RW_BACKEND_FAST
-        && view->engine->phase >= RW_PHASE_TARGET)
+    if (view->engine->header.backend == RW_BACKEND_FAST && view->engine->phase >= RW_PHASE_TARGET)
         return rw_literal_in_range(view);
 #endif
     (void)view;

@@ -64,12 +64,25 @@ class Coder:
         else:
             self.code -= bound
             self.range -= bound
+        self.refill()
+        return bit
+
+    def one_of(self, starts: list[int]) -> int:
+        """One decision of as many outcomes as there are starts; the last one is 16384."""
+        unit = self.range >> 14
+        place = min(16383, self.code // unit)
+        value = sum(start <= place for start in starts) - 1
+        self.code = self.code - unit * starts[value] & U32
+        self.range = unit * (starts[value + 1] - starts[value])
+        self.refill()
+        return value
+
+    def refill(self) -> None:
         while self.range < 1 << 24:
             byte = self.payload[self.at] if self.at < len(self.payload) else 0
             self.at += 1
             self.range = self.range << 8 & U32
             self.code = (self.code << 8 | byte) & U32
-        return bit
 
     def raw(self, bits: int) -> int:
         value = 0

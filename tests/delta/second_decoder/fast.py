@@ -1,37 +1,19 @@
 """The walk of the fast back end ("The fast back end")."""
 
-from dataclasses import dataclass, field
-
-from tests.delta.second_decoder.coder import (
-    STRETCH,
-    STRETCH_MAX,
-    U32,
-    WEIGHT_MAX,
-    Coder,
-    fresh_slots,
-    hash_of,
-    squash,
-)
+from tests.delta.second_decoder.coder import U32, Coder, fresh_slots, hash_of
 from tests.delta.second_decoder.container import Header
 from tests.delta.second_decoder.cursor import Cursor
+from tests.delta.second_decoder.literals import SHARES, Literals
 from tests.delta.second_decoder.places import Cover, Places
 from tests.delta.second_decoder.predictor import four
 
 REFERENCE, OTHER, CORRECTED, REPLACED, BYTE, TOKEN, EQUAL, NUMBERS = (
     *(0, 1024, 1056, 1088, 1120, 1184, 1200, 1456),
 )
-LITERALS = 2992
+FIXED = 2992
 RUN, LENGTH, DISTANCE = range(3)
-EVIDENCE = (2, 7, 10, 12, 13, 14, 15, 16, 17, 18, 18, 19, *[20] * 13)
+IN_WORD, IN_UNIT, IN_GAP = range(3)
 MATCH_MIN = 4
-
-
-@dataclass
-class Line:
-    """Slots of half a byte in one context: probability and count of each."""
-
-    name: int = 0
-    slots: list[list[int]] = field(default_factory=lambda: fresh_slots(16))
 
 
 def log2(n: int) -> int:
@@ -41,14 +23,11 @@ def log2(n: int) -> int:
 class FastWalk(Cursor):
     def __init__(self, header: Header, base: bytes, coder: Coder, places: Places) -> None:
         super().__init__(header, base, coder, places)
-        slots = header.slot_count
-        self.slots = fresh_slots(LITERALS)
-        self.word_count = slots // 64
-        self.lines = [
-            Line(1 << 31) for _ in range((slots - 2 * self.word_count - LITERALS) // 16 & ~1)
-        ]
+        self.slots = fresh_slots(FIXED)
+        self.word_count = header.slot_count // 64
+        left = header.slot_count - FIXED - SHARES - 2 * self.word_count
+        self.literals = Literals(coder, left // 8 & ~1)
         self.words = [(1 << 31, 1 << 31)] * self.word_count
-        self.weights = [[28000, 28000] for _ in range(48)]
         self.run: int | None = None
         self.run_size = self.tokens = self.replaced = 0
         self.match_left = self.match_distance = 0
@@ -59,46 +38,8 @@ class FastWalk(Cursor):
     def one(self, place: int) -> int:
         return self.coder.one(self.slots[place])
 
-    def two(self, pair: tuple[list[int], list[int]], number: int) -> int:
-        weights = self.weights[number]
-        inputs = [STRETCH[p >> 4] * EVIDENCE[count] >> 4 for p, count in pair]
-        x = sum(w * i >> 8 for w, i in zip(weights, inputs, strict=True)) >> 8
-        p = max(1, min(65535, squash(max(-STRETCH_MAX, min(STRETCH_MAX, x)))))
-        bit = self.coder.decide(p)
-        error = (65535 if bit else 0) - p >> 2
-        for at, value in enumerate(inputs):
-            weight = weights[at] + (value * error + 1024 >> 11)
-            weights[at] = max(-WEIGHT_MAX, min(WEIGHT_MAX, weight))
-        for slot in pair:
-            self.coder.learn(slot, bit)
-        return bit
-
     def number(self, kind: int, context: int) -> int:
         return self.coder.quick_number(self.slots, NUMBERS + kind * 512, context)
-
-    def line(self, context: int) -> int:
-        i = context * len(self.lines) >> 32
-        name = context * 0x9E3779B1 & U32
-        a, b = self.lines[i], self.lines[i ^ 1]
-        if name in (a.name, b.name):
-            return i if a.name == name else i ^ 1
-        at = i ^ 1 if b.slots[1][1] < a.slots[1][1] else i
-        self.lines[at] = Line(name)
-        return at
-
-    def half(self, contexts: tuple[int, int], number: int) -> int:
-        at = [self.line(context) for context in contexts]
-        # The second one may have taken the place of the first.
-        first, second = self.lines[at[0]].slots, self.lines[at[1]].slots
-        node = 1
-        for i in reversed(range(4)):
-            node = node << 1 | self.two((first[node], second[node]), number + i)
-        return node & 15
-
-    def literal(self, first: int, second: int, number: int) -> int:
-        high = self.half((first, second), number + 4)
-        low = self.half((hash_of(first, 1 + high), hash_of(second, 1 + high)), number)
-        return high << 4 | low
 
     # Bytes.
 
@@ -136,8 +77,9 @@ class FastWalk(Cursor):
         else:
             lane, order = len(self.target) & 3, self.order
             first = hash_of(0x22, order & 255)
-            second = hash_of(0x23 + lane, order >> 24 & 255)
-            self.keep(self.literal(first, second, 16 + 8 * lane))
+            second = hash_of(0x28 + lane, order >> 24 & 255)
+            third = hash_of(0x23, order & 0xFFFF)
+            self.keep(self.literals.read(IN_GAP, (first, second, third)))
 
     def token(self) -> bool:
         if self.header.window_bits == 0:
@@ -169,7 +111,7 @@ class FastWalk(Cursor):
             guess = old if self.in_run() else None
         if guess is None:
             guess = self.replacement(kind, old)
-        return guess if guess is not None else self.bytes_of(base, kind, lane, old)
+        return guess if guess is not None else self.bytes_of(kind, lane, old)
 
     def reference(self, length: int) -> bytes | None:
         unit, predictor = self.unit, self.predictor
@@ -210,24 +152,21 @@ class FastWalk(Cursor):
         self.replaced = self.replaced << 1 | same
         return four(self.words[at][1])[: len(old)] if same else None
 
-    def bytes_of(self, base: int, kind: int, lane: int, old: bytes) -> bytes:
+    def bytes_of(self, kind: int, lane: int, old: bytes) -> bytes:
         made = bytearray()
-        word, within = self.base_word(base & ~3, 4), 0
         misses = 0
         for i, p in enumerate(old):
-            here = lane + i & 3
-            tag = kind << 2 | here
+            tag = kind << 2 | lane + i & 3
             hit = 0
             if i + 1 < len(old) or misses > 0:
                 hit = self.one(BYTE + tag * 2 + (misses > 0))
             if hit:
                 made.append(p)
             else:
-                first = hash_of(0x20 + tag, p)
-                second = hash_of(0x21 + (here << 8) + within * 4096 & U32, word)
-                made.append(self.literal(first, second, 8 if kind > 0 else 0))
+                last_two = int.from_bytes((self.target[-2:] + made)[-2:], "big")
+                contexts = hash_of(0x40 + tag, p), hash_of(0x23, last_two)
+                made.append(self.literals.read(IN_UNIT if kind > 0 else IN_WORD, contexts))
                 misses += 1
-            within = (within << 8 | made[-1]) & U32
         name, at = self.word(kind, old)
         self.words[at] = name, int.from_bytes(made, "little")
         return bytes(made)

@@ -11,7 +11,8 @@ class Writer(Coder):
 
     Args:
         slot_count: of the models.
-        choose: called with the probability of 1, 1..65535; returns the decision.
+        choose: called with the probability of 1, 1..65535; returns the decision. Of a decision of
+            sixteen outcomes it chooses the four bits, the highest first.
     """
 
     def __init__(self, slot_count: int, choose: Callable[[int], int]) -> None:
@@ -29,11 +30,30 @@ class Writer(Coder):
         else:
             self.low += bound
             self.range -= bound
+        self.drain()
+        return bit
+
+    @override
+    def one_of(self, starts: list[int]) -> int:
+        low, high = 0, len(starts) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            ones, both = starts[high] - starts[middle], starts[high] - starts[low]
+            if self.choose(max(1, (ones << 16) // both)):
+                low = middle
+            else:
+                high = middle
+        unit = self.range >> 14
+        self.low += unit * starts[low]
+        self.range = unit * (starts[high] - starts[low])
+        self.drain()
+        return low
+
+    def drain(self) -> None:
         while self.range < 1 << 24:
             self.range = self.range << 8 & U32
             self.low <<= 8
             self.length += 1
-        return bit
 
     def written(self) -> bytes:
         return self.low.to_bytes(self.length, "big").rstrip(b"\0")

@@ -10,6 +10,8 @@
 #include "check.h"
 #include "rw_decode.h"
 #include "encoder/rw_header.h"
+#include "rw_literal.h"
+#include "rw_nibble.h"
 #include "rw_refs.h"
 
 enum { IMAGE_MAX = 1 << 17 };
@@ -390,6 +392,57 @@ static void weights_at_their_limit_stay_there(void)
     CHECK(apply() == RW_MISMATCH);
 }
 
+/* The payload of another back end makes any bytes, by models of the smallest size. */
+static rw_view stop_half_way_of_a_fast_patch(rw_line **lines)
+{
+    rw_header h = good;
+    rw_view view;
+
+    h.backend = RW_BACKEND_FAST;
+    h.slot_count = RW_FAST_SLOTS_MIN;
+    h.cover_count = h.flags = h.index_bits = 0;
+    view = stop_half_way(&h);
+    *lines = (rw_line *)(void *)(view.slots + RW_LITERAL_AT + 2 * RW_LITERAL_USES * RW_SHARES);
+    return view;
+}
+
+static void lines_that_no_decisions_lead_to_are_refused(void)
+{
+    rw_line *lines;
+    rw_view view = stop_half_way_of_a_fast_patch(&lines);
+    uint32_t *shares = view.slots + RW_LITERAL_AT, last = 2 * RW_LITERAL_USES * RW_SHARES - 1;
+
+    memcpy(journal, memory, sizeof memory);
+    REFUSED(lines[0].below[1] = 0);
+    REFUSED(lines[1].below[5] = lines[1].below[4]);
+    REFUSED(lines[24].below[7] = -1);
+    REFUSED(lines[25].below[15] = 16384);
+    REFUSED(lines[2].below[0] = 0);
+    REFUSED(lines[2].below[0] = RW_LINE_STATE - 1);
+    REFUSED(lines[3].below[0] |= 31);
+    REFUSED(shares[0] |= 15 << 7);
+    REFUSED(shares[last] |= 31 << 7);
+}
+
+/* All the chance there can be on one value, and on each other one the least. */
+static void lines_and_shares_at_their_limit_stay_in_range(void)
+{
+    rw_line *lines;
+    rw_view view = stop_half_way_of_a_fast_patch(&lines);
+    uint32_t size = rw_decoder_journal_size(memory), i, v;
+
+    for (i = 0; i < 26; i++) {
+        for (v = 1; v < 16; v++)
+            lines[i].below[v] = (int16_t)(v + (v > i % 16 ? 16384 - 16 : 0));
+        lines[i].below[0] = (int16_t)(lines[i].below[0] | 31) - 1;
+    }
+    for (i = 0; i < 2 * RW_LITERAL_USES * RW_SHARES; i++)
+        view.slots[RW_LITERAL_AT + i] = (i & 1 ? 0xfffff000 : 0) | 14 << 7;
+    CHECK(rw_decoder_resume(memory, sizeof memory, size) == RW_OK);
+    CHECK(apply() == RW_MISMATCH);
+    CHECK(rw_decoder_resume(memory, sizeof memory, size) == RW_OK);
+}
+
 /* Each read of the base, each write and each read of the patch fails in turn. */
 static void a_callback_that_fails_is_told(void)
 {
@@ -530,6 +583,8 @@ int main(int count, char **argument)
     covers_out_of_range_are_refused();
     a_match_without_a_history_is_refused();
     weights_at_their_limit_stay_there();
+    lines_that_no_decisions_lead_to_are_refused();
+    lines_and_shares_at_their_limit_stay_in_range();
     a_callback_that_fails_is_told();
     a_patch_that_ends_early_waits();
     instructions_are_read_and_written();

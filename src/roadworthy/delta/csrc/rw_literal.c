@@ -4,6 +4,12 @@
 
 #define SHARES (2 * RW_LITERAL_USES * RW_SHARES) /* for both halves of a byte */
 
+/* However few slots a header says: no compiler takes an array of -1. */
+typedef char there_is_room_for_two_lines[RW_FAST_SLOTS_MIN - RW_FAST_SLOTS_MIN / RW_WORD_SHARE * 2
+                                                     >= RW_LITERAL_AT + SHARES + 2 * RW_LINE_SLOTS
+                                                 ? 1
+                                                 : -1];
+
 static uint32_t *shares_of(const rw_view *view)
 {
     return view->slots + RW_LITERAL_AT;

@@ -10,6 +10,7 @@
 
 #define RW_LITERAL_AT 2992u
 #define RW_LITERAL_CONTEXTS 3u /* at most */
+#define RW_WORD_SHARE 64u      /* of so many slots one word is kept with what replaced it */
 
 /* What a literal stands in place of. */
 enum rw_literal_use { RW_LITERAL_WORD, RW_LITERAL_REFERENCE, RW_LITERAL_GAP, RW_LITERAL_USES };
@@ -17,7 +18,7 @@ enum rw_literal_use { RW_LITERAL_WORD, RW_LITERAL_REFERENCE, RW_LITERAL_GAP, RW_
 /* How many words are kept with what replaced them. */
 static inline uint32_t rw_word_count(const rw_view *view)
 {
-    return view->engine->header.slot_count / 64;
+    return view->engine->header.slot_count / RW_WORD_SHARE;
 }
 
 /* Once, after the slots were set to their start. */

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tests.delta.second_decoder.coder import Coder, fresh_slots, hash_of
 
-VALUES, TOTAL, CHECK = 16, 16384, 0x3FE0
+VALUES, CHECK = 16, 0x3FE0
 LINE_USES, SHARE_USES = 30, 14
 RATES = [32767 // (n + 2) for n in range(LINE_USES + 1)]
 KINDS = [0, 1, 2, 3, 4, 4, *[5] * 4, *[6] * 10, *[7] * 11]
@@ -22,7 +22,7 @@ def mixed(first: list[int], second: list[int], weight: int) -> list[int]:
 
 @dataclass
 class Line:
-    """What one context has seen of half a byte; the last of the starts is TOTAL."""
+    """What one context has seen of half a byte; the last of the starts is 16384."""
 
     check: int = 0
     uses: int = 0

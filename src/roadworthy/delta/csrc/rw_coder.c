@@ -19,7 +19,8 @@ static uint32_t next_byte(rw_engine *e)
 /* After a part of the range was taken: it lacks two bytes at most. */
 static inline void refill(rw_engine *e)
 {
-    uint32_t lacks = 8u * ((e->range < RW_RANGE_MIN) + (e->range < RW_RANGE_MIN >> 8)), next;
+    int bytes = (e->range < RW_RANGE_MIN) + (e->range < RW_RANGE_MIN >> 8);
+    uint32_t lacks = 8 * (uint32_t)bytes, next;
 
     if (e->input_length - e->input_used >= 2) {
         next = (uint32_t)e->input[e->input_used] << 8 | e->input[e->input_used + 1];

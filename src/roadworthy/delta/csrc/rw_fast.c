@@ -59,7 +59,7 @@ static void open_cover(rw_view *view, const rw_cover *c)
 
 /* Bytes under a cover that are settled together, little-endian. */
 typedef struct {
-    uint32_t base, length, kind, lane;
+    uint32_t length, kind, lane;
     uint32_t predicted, is;
 } rw_group;
 
@@ -211,12 +211,12 @@ static void pend(rw_engine *e, uint32_t bytes, uint32_t length)
 static void settle_group(rw_view *view, const rw_cover *c)
 {
     rw_engine *e = view->engine;
+    uint32_t base = c->base + (e->position - c->target);
     rw_group g = {0};
     int right;
 
-    g.base = c->base + (e->position - c->target);
     if (e->unit_used >= e->unit_length)
-        rw_predict(view, g.base, c->base + c->length);
+        rw_predict(view, base, c->base + c->length);
     g.length = rw_group_length(view, c);
     if (e->unit_used < e->unit_length) {
         g.kind = e->unit_kind;
@@ -224,8 +224,8 @@ static void settle_group(rw_view *view, const rw_cover *c)
         g.predicted = lowest(rw_get32(e->unit_bytes) >> 8 * e->unit_used, g.length);
         right = code_reference(view, &g);
     } else {
-        g.lane = g.base & 3;
-        g.predicted = lowest(rw_base_word(view, g.base), g.length);
+        g.lane = base & 3;
+        g.predicted = lowest(rw_base_word(view, base), g.length);
         right = code_run(view, &g);
     }
     right = right || code_replaced(view, &g);

@@ -385,7 +385,7 @@ static void weights_at_their_limit_stay_there(void)
     rw_view view = stop_half_way(&good);
     uint32_t i;
 
-    for (i = 0; i < RW_WEIGHT_SETS * RW_INPUTS; i++)
+    for (i = 0; i < rw_weight_count(&good); i++)
         view.weights[i] = i % 2 ? RW_WEIGHT_MAX : -RW_WEIGHT_MAX;
     i = rw_decoder_journal_size(memory);
     CHECK(rw_decoder_resume(memory, sizeof memory, i) == RW_OK);

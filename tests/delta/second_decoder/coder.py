@@ -1,13 +1,14 @@
 """Range decoder, slots and mixer ("Decisions", "Models", "Mixing", "Numbers")."""
 
 import math
+from dataclasses import dataclass
 
 U32 = 0xFFFFFFFF
 STRETCH_MAX = 3071
 WEIGHT_MAX = 0x7FFFF
 RATES = (
     *(860, 540, 380, 280, 220, 175, 137, 120, 108, 98, 89, 82, 76),
-    *(71, 66, 62, 59, 55, 53, 50, 48, 46, 44, 42, 40),
+    *(71, 66, 62, 59, 55, 53),
 )
 SQUASH = [min(65535, round(65536 / (1 + math.exp(-i / 8)))) for i in range(98)]
 
@@ -40,18 +41,53 @@ def fresh_slots(count: int) -> list[list[int]]:
     return [[1 << 19, 0] for _ in range(count)]
 
 
+def dot(weights: list[int], inputs: list[int]) -> int:
+    total = sum(w * x >> 8 for w, x in zip(weights, inputs, strict=True)) >> 8
+    return max(-STRETCH_MAX, min(STRETCH_MAX, total))
+
+
+def learn_weights(weights: list[int], inputs: list[int], total: int, bit: int, rate: int) -> None:
+    error = (65535 if bit else 0) - squash(total) >> 2
+    for i, x in enumerate(inputs):
+        weight = weights[i] + (x * error + (1 << rate - 1) >> rate)
+        weights[i] = max(-WEIGHT_MAX, min(WEIGHT_MAX, weight))
+
+
+@dataclass
+class Run:
+    """Which byte came last in a context, and how often."""
+
+    check: int = 0x8000
+    byte: int = 0
+    times: int = 0
+
+    def hint(self, node: int, bit: int) -> int:
+        if self.times == 0 or (self.byte | 256) >> bit + 1 != node:
+            return 0
+        hint = 77 + 90 * min(self.times, 7)
+        return hint if self.byte >> bit & 1 else -hint
+
+    def keep(self, byte: int) -> None:
+        again = self.byte == byte and self.times > 0
+        self.byte, self.times = byte, min(255, self.times + 1) if again else 1
+
+
 class Coder:
     """Decisions of the payload and the models that learn from them."""
 
-    def __init__(self, payload: bytes, slot_count: int, *, fast: bool) -> None:
+    def __init__(self, payload: bytes, slot_count: int, *, fast: bool, wide: bool = False) -> None:
         self.payload = payload
         self.at = 4
         self.range = U32
         self.code = int.from_bytes(payload[:4].ljust(4, b"\0"), "big")
+        self.runs = [Run() for _ in range(slot_count // 64 + 1)]
+        slot_count = slot_count - len(self.runs) & ~3
         self.probability = [1 << 19] * slot_count
         self.count = [0] * slot_count
         self.check = [0] * slot_count
-        self.weights = [[9830] * 16 for _ in range(256)]
+        self.weights = [[9830] * 20 for _ in range(256 + (512 if wide else 0))]
+        self.mixes = 4 if wide else 2
+        self.last_weights = [[65536 // self.mixes] * self.mixes for _ in range(4)]
         self.last_lengths = [0, 0, 0, 0]
         self.slots = fresh_slots(4096) if fast else None
         self.taught: int | None = None
@@ -100,32 +136,62 @@ class Coder:
         self.probability[place], self.count[place], self.check[place] = 1 << 19, 0, check
         return place
 
-    def mix(self, contexts: list[int], sets: tuple[int, int], taught: int | None = None) -> int:
-        """One decision; with `taught` it is known, and only learned from."""
-        slots = [self.slot(context) for context in contexts]
-        inputs = [STRETCH[self.probability[slot] >> 4] for slot in slots]
-        inputs += [0] * (15 - len(inputs)) + [256]
+    def mix(self, contexts: list[int], sets: tuple[int, int]) -> int:
+        """One decision of the average of two mixes."""
+        slots, inputs = self.inputs(contexts, ())
         pair = [self.weights[number % 256] for number in sets]
-        sums = [sum(w * x >> 8 for w, x in zip(ws, inputs, strict=True)) >> 8 for ws in pair]
-        sums = [max(-STRETCH_MAX, min(STRETCH_MAX, each)) for each in sums]
-        p = max(1, min(65535, squash(int((sums[0] + sums[1]) / 2))))
-        bit = self.decide(p) if taught is None else taught
+        sums = [dot(weights, inputs) for weights in pair]
+        bit = self.decide_mixed(int((sums[0] + sums[1]) / 2), None)
         for weights, total in zip(pair, sums, strict=True):
-            error = (65535 if bit else 0) - squash(total) >> 2
-            for i, x in enumerate(inputs):
-                weight = weights[i] + (x * error + 4096 >> 13)
-                weights[i] = max(-WEIGHT_MAX, min(WEIGHT_MAX, weight))
+            learn_weights(weights, inputs, total, bit, 12)
+        self.learn_slots(slots, bit)
+        return bit
+
+    def mix_twice(
+        self,
+        contexts: list[int],
+        hints: tuple[int, int],
+        sets: tuple[int, ...],
+        last: int,
+        taught: int | None,
+    ) -> int:
+        """One decision of a mix of mixes; with `taught` it is known, and only learned from."""
+        slots, inputs = self.inputs(contexts, hints)
+        chosen = [self.weights[number] for number in sets[: self.mixes]]
+        sums = [dot(weights, inputs) for weights in chosen]
+        total = dot(self.last_weights[last], sums)
+        bit = self.decide_mixed(total, taught)
+        learn_weights(self.last_weights[last], sums, total, bit, 14)
+        for weights, each in zip(chosen, sums, strict=True):
+            learn_weights(weights, inputs, each, bit, 12)
+        self.learn_slots(slots, bit)
+        return bit
+
+    def inputs(self, contexts: list[int], hints: tuple[int, ...]) -> tuple[list[int], list[int]]:
+        slots = [self.slot(context) for context in contexts]
+        inputs = [*(STRETCH[self.probability[slot] >> 4] for slot in slots), *hints]
+        return slots, [*inputs, *[0] * (19 - len(inputs)), 256]
+
+    def decide_mixed(self, x: int, taught: int | None) -> int:
+        return self.decide(max(1, min(65535, squash(x)))) if taught is None else taught
+
+    def learn_slots(self, slots: list[int], bit: int) -> None:
         for at in slots:
             slot = [self.probability[at], self.count[at]]
             self.learn(slot, bit)
             self.probability[at], self.count[at] = slot
-        return bit
+
+    def run(self, context: int) -> Run:
+        run = self.runs[context * len(self.runs) >> 32]
+        if run.check != context & 0xFFFF:
+            run.check, run.byte, run.times = context & 0xFFFF, 0, 0
+        return run
 
     @staticmethod
     def learn(slot: list[int], bit: int) -> None:
         """`slot`: a probability and how often it has learned."""
         slot[0] += ((0xFFFFF if bit else 0) - slot[0]) * RATES[slot[1]] >> 10
-        slot[1] = min(24, slot[1] + 1)
+        slot[1] = min(18, slot[1] + 1)
 
     def number_bit(self, field: int, context: int, node: int) -> int:
         last = self.last_lengths

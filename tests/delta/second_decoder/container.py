@@ -10,6 +10,7 @@ MIXING = 1
 @dataclass(frozen=True)
 class Header:
     back_end: int
+    ram_class: int
     instruction_set: int
     step_bytes: int
     primed: bool
@@ -71,6 +72,7 @@ def read_header(patch: bytes) -> Header:
     difference = ~(difference >> 1) if difference & 1 else difference >> 1
     header = Header(
         back_end=kind >> 4 & 3,
+        ram_class=kind >> 6,
         instruction_set=instruction_set,
         step_bytes=1 << 12 + (code >> 4),
         primed=bool(window & 32),

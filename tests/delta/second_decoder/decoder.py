@@ -9,6 +9,7 @@ from tests.delta.second_decoder.places import Places, read_covers, read_segments
 from tests.delta.second_decoder.walk import Walk
 
 STORED, FAST = 0, 2
+LARGEST_CLASS = 2
 
 
 def decode(base: bytes, patch: bytes) -> bytes:
@@ -16,7 +17,12 @@ def decode(base: bytes, patch: bytes) -> bytes:
     assert header.payload_length == len(patch) - header.length
     assert len(base) == header.base_length
     assert starts_hash(header.base_hash, base)
-    coder = Coder(patch[header.length :], header.slot_count, fast=header.back_end == FAST)
+    coder = Coder(
+        patch[header.length :],
+        header.slot_count,
+        fast=header.back_end == FAST,
+        wide=header.ram_class == LARGEST_CLASS,
+    )
     if header.back_end == STORED:
         places = Places(([], []), [], 0)
     else:

@@ -220,6 +220,7 @@ class Walk(Cursor):
             hash_of(0x2A, p << 8 | o & 0xFF),
             hash_of(0x2B, s.lane << 16 | o & 0xFF00FF00),
         ]
+        contexts += self.halfword_contexts(s)
         if s.covered:
             last = (self.difference & 0xFF) << 1 | self.flags & 1 if s.lane > 0 else 0
             contexts += [
@@ -228,16 +229,38 @@ class Walk(Cursor):
             ]
         return contexts
 
+    def halfword_contexts(self, s: Scene) -> list[int]:
+        odd = s.lane & 1
+        begun, order = self.order & 255 if odd else 256, self.order >> 8 * odd
+        h0, h1, h2 = ((order >> 16 * i & 255) << 8 | order >> 16 * i + 8 & 255 for i in range(3))
+        return [
+            hash_of(0x43, begun << 16 | h0 >> 11 << 10 | h1 >> 11 << 5 | h2 >> 11),
+            hash_of(0x45, begun << 16 | h1),
+            hash_of(0x48, begun << 16 | (h0 & 7) << 8 | (h0 >> 3 & 7) << 4 | h1 & 7),
+        ]
+
     def literal(self, s: Scene, taught: int | None = None) -> int:
         contexts = self.literal_contexts(s)
-        node = 1
+        runs = [
+            self.coder.run(hash_of(0x50, contexts[2])),
+            self.coder.run(hash_of(0x51, contexts[12])),
+        ]
+        if self.header.ram_class == 0:
+            del contexts[12:15]
+        node, after = 1, self.order >> 11 & 31
         for i in range(8):
             hinted = s.expected < NOTHING and (s.expected | 256) >> 8 - i == node
             first = 128 + i + 8 * (1 + s.kind if s.covered else 0)
             second = 200 + (1 + s.confidence // 3 if hinted else 0) + 4 * s.lane + 16 * s.covered
-            bit = None if taught is None else taught >> 7 - i & 1
-            mixed = [hash_of(context, node) for context in contexts]
-            node = node << 1 | self.coder.mix(mixed, (first, second), bit)
+            node = node << 1 | self.coder.mix_twice(
+                [hash_of(context, node) for context in contexts],
+                (runs[0].hint(node, 7 - i), runs[1].hint(node, 7 - i)),
+                (first, second, 256 + node, 512 + i + 8 * after),
+                s.lane,
+                None if taught is None else taught >> 7 - i & 1,
+            )
+        for run in runs:
+            run.keep(node & 255)
         return node & 255
 
     def remember(self, scene: Scene, byte: int, *, hit: bool) -> None:

@@ -4,7 +4,9 @@
 #include "rw_sink.h"
 #endif
 
-#define COUNT_MAX 24
+#define COUNT_MAX 18
+#define FIRST_RATE 12u /* of weights */
+#define LAST_RATE 14u  /* of weights between mixes */
 
 /* A slot: probability (20 bits), count (5 bits), check of its context (7 bits). */
 #define SLOT_CHECK(s) ((s)&127)
@@ -162,53 +164,98 @@ int rw_slot_code(rw_view *view, uint32_t *slot, int bit)
 
 void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash)
 {
-    uint32_t i = (uint32_t)((uint64_t)hash * view->engine->header.slot_count >> 32);
+    uint32_t count = (view->engine->header.slot_count - rw_run_count(view)) & ~3u;
+    uint32_t i = (uint32_t)((uint64_t)hash * count >> 32);
 
     if (mix->count < RW_INPUTS - 1)
         mix->slot[mix->count++] = choose(view->slots, i, hash & 127);
 }
 
-static int32_t dot(const int32_t *weights, const rw_mix *mix)
+void rw_mix_add_hint(rw_mix *mix, int32_t hint)
+{
+    mix->hint[mix->hints++ % RW_HINTS] = hint;
+}
+
+static void gather(rw_mix *mix)
+{
+    uint32_t i, k;
+
+    for (i = 0; i < mix->count; i++)
+        mix->input[i] = rw_stretch(*mix->slot[i] >> 16);
+    for (k = 0; k < mix->hints && i < RW_INPUTS - 1; k++)
+        mix->input[i++] = mix->hint[k];
+    for (; i < RW_INPUTS - 1; i++)
+        mix->input[i] = 0;
+    mix->input[RW_INPUTS - 1] = 256;
+}
+
+static int32_t dot(const int32_t *weights, const int32_t *inputs, uint32_t count)
 {
     int32_t sum = 0;
     uint32_t i;
 
-    for (i = 0; i < RW_INPUTS; i++)
-        sum += (weights[i] * mix->input[i]) >> 8;
+    for (i = 0; i < count; i++)
+        sum += (weights[i] * inputs[i]) >> 8;
     return cut(sum);
 }
 
-static void train_weights(int32_t *weights, const rw_mix *mix, int32_t x, int bit)
+/* By how much a mix was wrong, and its weights with it. A larger `rate` is a slower one. */
+static void train_weights(int32_t *weights, const int32_t *inputs, uint32_t count, int32_t x,
+                          int bit, uint32_t rate)
 {
-    int32_t error = (bit ? 65535 : 0) - (int32_t)rw_squash(x);
+    int32_t error = ((bit ? 65535 : 0) - (int32_t)rw_squash(x)) >> 2;
     uint32_t i;
 
-    for (i = 0; i < RW_INPUTS; i++) {
-        weights[i] = limit(weights[i] + ((mix->input[i] * (error >> 2) + (1 << 12)) >> 13));
-    }
+    for (i = 0; i < count; i++)
+        weights[i] = limit(weights[i] + ((inputs[i] * error + (1 << (rate - 1))) >> rate));
+}
+
+static int code_mixed(rw_view *view, int32_t x, int bit)
+{
+    uint32_t p = rw_squash(x);
+
+    return rw_code_bit(view, p < 1 ? 1 : p > 65535 ? 65535 : p, bit);
+}
+
+static void learn(rw_view *view, const rw_mix *mix, const uint32_t *sets, const int32_t *mixed,
+                  uint32_t count, int bit)
+{
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        train_weights(view->weights + sets[i] * RW_INPUTS, mix->input, RW_INPUTS, mixed[i], bit,
+                      FIRST_RATE);
+    for (i = 0; i < mix->count; i++)
+        train_slot(mix->slot[i], bit);
 }
 
 int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit)
 {
-    int32_t *a = view->weights + (set_a % RW_WEIGHT_SETS) * RW_INPUTS;
-    int32_t *b = view->weights + (set_b % RW_WEIGHT_SETS) * RW_INPUTS;
-    int32_t x, y;
-    uint32_t p, i;
+    uint32_t sets[] = {set_a % RW_WEIGHT_SETS, set_b % RW_WEIGHT_SETS};
+    int32_t mixed[2];
 
-    for (i = 0; i < mix->count; i++)
-        mix->input[i] = rw_stretch(*mix->slot[i] >> 16);
-    for (; i < RW_INPUTS - 1; i++)
-        mix->input[i] = 0;
-    mix->input[RW_INPUTS - 1] = 256;
-    x = dot(a, mix);
-    y = dot(b, mix);
-    p = rw_squash((x + y) / 2);
-    p = p < 1 ? 1 : p > 65535 ? 65535 : p;
-    bit = rw_code_bit(view, p, bit);
-    train_weights(a, mix, x, bit);
-    train_weights(b, mix, y, bit);
-    for (i = 0; i < mix->count; i++)
-        train_slot(mix->slot[i], bit);
+    gather(mix);
+    mixed[0] = dot(view->weights + sets[0] * RW_INPUTS, mix->input, RW_INPUTS);
+    mixed[1] = dot(view->weights + sets[1] * RW_INPUTS, mix->input, RW_INPUTS);
+    bit = code_mixed(view, (mixed[0] + mixed[1]) / 2, bit);
+    learn(view, mix, sets, mixed, 2, bit);
+    return bit;
+}
+
+int rw_mix_twice(rw_view *view, rw_mix *mix, const uint32_t *sets, uint32_t last, int bit)
+{
+    uint32_t count = rw_is_wide(&view->engine->header) ? RW_MIXES : 2, i;
+    int32_t *weights = view->weights + rw_weight_count(&view->engine->header)
+                       - (RW_LAST_SETS - last) * RW_MIXES;
+    int32_t mixed[RW_MIXES], x;
+
+    gather(mix);
+    for (i = 0; i < count; i++)
+        mixed[i] = dot(view->weights + sets[i] * RW_INPUTS, mix->input, RW_INPUTS);
+    x = dot(weights, mixed, count);
+    bit = code_mixed(view, x, bit);
+    train_weights(weights, mixed, count, x, bit, LAST_RATE);
+    learn(view, mix, sets, mixed, count, bit);
     return bit;
 }
 

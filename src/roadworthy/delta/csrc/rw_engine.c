@@ -15,7 +15,9 @@ static uint64_t table_size(uint32_t bits, uint32_t item)
 
 uint32_t rw_weight_count(const rw_header *h)
 {
-    return h->backend == RW_BACKEND_MIXING ? RW_WEIGHT_SETS * RW_INPUTS : 0;
+    uint32_t sets = RW_WEIGHT_SETS + (rw_is_wide(h) ? RW_WIDE_SETS : 0);
+
+    return h->backend == RW_BACKEND_MIXING ? sets * RW_INPUTS + RW_LAST_SETS * RW_MIXES : 0;
 }
 
 uint64_t rw_layout_size(const rw_header *h)
@@ -66,7 +68,9 @@ void rw_engine_reset(rw_view *view)
     for (i = 0; i < h->slot_count; i++)
         view->slots[i] = RW_SLOT_START;
     for (i = 0; i < rw_weight_count(h); i++)
-        view->weights[i] = (1 << 16) * 3 / 20;
+        view->weights[i] = i + RW_LAST_SETS * RW_MIXES < rw_weight_count(h) ? (1 << 16) * 3 / 20
+                           : rw_is_wide(h)                                  ? (1 << 16) / 4
+                                                                            : (1 << 16) / 2;
     for (i = 0; h->memo_bits > 0 && i < 1u << h->memo_bits; i++)
         view->memo[i].key = view->memo[i].value = 0xffffffffu;
     for (i = 0; h->index_bits > 0 && i < 1u << h->index_bits; i++)

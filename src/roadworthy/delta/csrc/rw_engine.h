@@ -17,8 +17,12 @@
 #include "rw_math.h"
 #include "rw_sha256.h"
 
-#define RW_INPUTS 16 /* inputs of the mixer, the last one is its bias */
-#define RW_WEIGHT_SETS 256
+#define RW_INPUTS 20 /* inputs of the mixer, the last one is its bias */
+#define RW_HINTS 2
+#define RW_WEIGHT_SETS 256u
+#define RW_WIDE_SETS 512u /* more of them in the largest RAM class */
+#define RW_MIXES 4u       /* mixes that are mixed once more, two in smaller classes */
+#define RW_LAST_SETS 4u   /* of weights for that */
 #define RW_WEIGHT_MAX 0x7ffff
 #define RW_TRUST_MAX 15
 /* A number is at most 36 modelled bits of at most 16 bits each and 26 raw ones: 76 bytes. The
@@ -149,6 +153,18 @@ typedef struct {
 } rw_view;
 
 uint64_t rw_layout_size(const rw_header *header);
+/* Whether there is memory for RW_WIDE_SETS. */
+static inline int rw_is_wide(const rw_header *header)
+{
+    return header->ram_class + 1 == RW_RAM_CLASSES;
+}
+
+/* How many of the slots, at the end, the mixing back end keeps the last bytes of contexts in. */
+static inline uint32_t rw_run_count(const rw_view *view)
+{
+    return view->engine->header.slot_count / 64 + 1;
+}
+
 /* How many weights the mixer has. */
 uint32_t rw_weight_count(const rw_header *header);
 /* Sets the pointers of `view` into the workspace; the header must have passed its checks. */
@@ -188,12 +204,17 @@ void rw_code_part(rw_view *view, uint32_t from, uint32_t size);
 
 typedef struct {
     uint32_t *slot[RW_INPUTS];
-    int32_t input[RW_INPUTS];
-    uint32_t count;
+    int32_t input[RW_INPUTS], hint[RW_HINTS];
+    uint32_t count, hints;
 } rw_mix;
 
+/* Adds what the slot of a context says, and a hint: 256 times ln(chance of 1 / chance of 0). */
 void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash);
+void rw_mix_add_hint(rw_mix *mix, int32_t hint);
+/* Codes a decision with the average of two mixes, by sets of weights modulo RW_WEIGHT_SETS. */
 int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit);
+/* Codes a decision with a mix of RW_MIXES mixes; `last` of RW_LAST_SETS says how. */
+int rw_mix_twice(rw_view *view, rw_mix *mix, const uint32_t *sets, uint32_t last, int bit);
 
 /* How often a slot has learned, up to a limit. */
 static inline uint32_t rw_slot_uses(uint32_t slot)

@@ -4,6 +4,9 @@
 #include "rw_cursor.h"
 #include "rw_predict.h"
 
+/* Contexts of a literal: two whose last byte is kept, and the end of those of halfwords. */
+enum { ORDER_TWO = 2, HALFWORDS = 12, HALFWORDS_END = 15 };
+
 /* What the contexts of one byte are made from. */
 typedef struct {
     int covered;
@@ -143,6 +146,20 @@ static int code_flag(rw_view *view, const rw_scene *s, int group, int hit)
     return hit;
 }
 
+/* What the bytes before it say as halfwords: of instructions that are new. */
+static uint32_t halfword_contexts(const rw_engine *e, const rw_scene *s, uint32_t *context)
+{
+    uint32_t odd = s->lane & 1, begun = odd ? e->order[0] & 255 : 256, h[3], i;
+    uint64_t order = ((uint64_t)e->order[1] << 32 | e->order[0]) >> 8 * odd;
+
+    for (i = 0; i < 3; i++, order >>= 16)
+        h[i] = (uint32_t)(order << 8 & 0xff00) | (uint32_t)(order >> 8 & 0xff);
+    context[0] = rw_hash(0x43, begun << 16 | h[0] >> 11 << 10 | h[1] >> 11 << 5 | h[2] >> 11);
+    context[1] = rw_hash(0x45, begun << 16 | h[1]);
+    context[2] = rw_hash(0x48, begun << 16 | (h[0] & 7) << 8 | (h[0] >> 3 & 7) << 4 | (h[1] & 7));
+    return 3;
+}
+
 /* What a byte that is not as predicted may depend on.
  * Returns the number of contexts. */
 static uint32_t literal_contexts(const rw_engine *e, const rw_scene *s, uint32_t *context)
@@ -164,6 +181,7 @@ static uint32_t literal_contexts(const rw_engine *e, const rw_scene *s, uint32_t
     context[n++] = rw_hash(0x29 + s->lane, o >> 24);
     context[n++] = rw_hash(0x2a, p << 8 | (o & 0xff));
     context[n++] = rw_hash(0x2b, s->lane << 16 | (o & 0xff00ff00));
+    n += halfword_contexts(e, s, context + n);
     if (covered) {
         uint32_t last = s->lane > 0 ? (e->difference & 0xff) << 1 | (e->flags & 1) : 0;
 
@@ -173,24 +191,74 @@ static uint32_t literal_contexts(const rw_engine *e, const rw_scene *s, uint32_t
     return n;
 }
 
+/* The word that keeps which byte came last in a context: check (16 bits), byte, how often. */
+static uint32_t *run_of(rw_view *view, uint32_t context)
+{
+    uint32_t count = rw_run_count(view), check = context << 16;
+    uint32_t *word = view->slots + view->engine->header.slot_count - count
+                     + (uint32_t)((uint64_t)context * count >> 32);
+
+    if ((*word & 0xffff0000u) != check)
+        *word = check;
+    return word;
+}
+
+/* What a run says of the next bit: a hint, 0 for nothing. */
+static int32_t hint_of(uint32_t run, uint32_t node, uint32_t bit)
+{
+    uint32_t times = run & 255, byte = run >> 8 & 255;
+    int32_t hint = 77 + 90 * (int32_t)(times < 7 ? times : 7);
+
+    if (times == 0 || (byte | 256) >> (bit + 1) != node)
+        return 0;
+    return byte >> bit & 1 ? hint : -hint;
+}
+
+static void keep_run(uint32_t *word, uint32_t byte)
+{
+    uint32_t times = *word & 255;
+
+    if ((*word >> 8 & 255) == byte && times > 0)
+        *word += times < 255;
+    else
+        *word = (*word & 0xffff0000u) | byte << 8 | 1;
+}
+
+static int code_literal_bit(rw_view *view, const rw_scene *s, rw_mix *mix, uint32_t node,
+                            uint32_t bit, int value)
+{
+    uint32_t hinted = s->expected < 256 && (s->expected | 256) >> (bit + 1) == node;
+    uint32_t sets[RW_MIXES];
+
+    sets[0] = 128 + (7 - bit) + 8 * (s->covered ? 1 + s->kind : 0);
+    sets[1] = 200 + (hinted ? 1 + s->confidence / 3 : 0) + 4 * s->lane
+              + 16 * (uint32_t)s->covered;
+    sets[2] = 256 + node;
+    sets[3] = 512 + (7 - bit) + 8 * (view->engine->order[0] >> 11 & 31);
+    return rw_mix_twice(view, mix, sets, s->lane, value);
+}
+
 static uint8_t code_literal(rw_view *view, const rw_scene *s, uint8_t byte)
 {
-    uint32_t context[RW_INPUTS], n = literal_contexts(view->engine, s, context), node = 1, i;
+    uint32_t context[RW_INPUTS], n = literal_contexts(view->engine, s, context), node = 1, bit, k;
+    uint32_t *run[RW_HINTS];
+    int narrow = view->engine->header.ram_class == 0; /* too few slots for more contexts */
 
-    for (i = 0; i < 8; i++) {
+    run[0] = run_of(view, rw_hash(0x50, context[ORDER_TWO]));
+    run[1] = run_of(view, rw_hash(0x51, context[HALFWORDS]));
+    for (bit = 8; bit-- > 0;) {
         rw_mix mix = {0};
-        uint32_t k, hint = s->expected < 256 && (s->expected | 256) >> (8 - i) == node
-                               ? 1 + (s->expected >> (7 - i) & 1)
-                               : 0;
 
         for (k = 0; k < n; k++)
-            rw_mix_add(view, &mix, rw_hash(context[k], node));
+            if (!narrow || k < HALFWORDS || k >= HALFWORDS_END)
+                rw_mix_add(view, &mix, rw_hash(context[k], node));
+        for (k = 0; k < RW_HINTS; k++)
+            rw_mix_add_hint(&mix, hint_of(*run[k], node, bit));
         node = node << 1
-               | (uint32_t)rw_mix_code(view, &mix, 128 + i + 8 * (s->covered ? 1 + s->kind : 0),
-                                       200 + (hint == 0 ? 0 : 1 + s->confidence / 3) + 4 * s->lane
-                                           + 16 * (uint32_t)s->covered,
-                                       byte >> (7 - i) & 1);
+               | (uint32_t)code_literal_bit(view, s, &mix, node, bit, byte >> bit & 1);
     }
+    for (k = 0; k < RW_HINTS; k++)
+        keep_run(run[k], node & 255);
     return (uint8_t)node;
 }
 

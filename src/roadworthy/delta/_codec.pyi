@@ -21,7 +21,7 @@ class Decoder:
 def encode(
     base: Buffer,
     target: Buffer,
-    settings: tuple[int, int, int, int, int],
+    settings: tuple[int, int, int, int, int, int],
     progress: Callable[[int], None] | None,
 ) -> bytes: ...
 def header(

@@ -81,7 +81,9 @@ class Patch:
     header: PatchHeader
 
 
-def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Patch:
+def make(
+    base: Buffer, target: Buffer, options: MakeOptions | None = None, memory_bytes: int = 0
+) -> Patch:
     """Return the plain patch; arguments and errors are those of `roadworthy.delta.make`.
 
     Up to 64 MiB the work takes about ten times the base in memory; above, what is equal is left
@@ -104,6 +106,7 @@ def make(base: Buffer, target: Buffer, options: MakeOptions | None = None) -> Pa
                 architecture,
                 _step_bytes(chosen, memoryview(target).nbytes).bit_length() - 1,
                 chosen.region_bytes or 0,
+                memory_bytes,
             ),
             told,
         )

@@ -252,18 +252,21 @@ static PyObject *codec_encode(PyObject *Py_UNUSED(module), PyObject *args)
     progress_t progress;
     Py_buffer base, target;
     PyObject *result = NULL;
+    unsigned long long memory;
     uint8_t *patch;
     uint32_t length;
     int status = RW_UNSUPPORTED;
 
-    if (!PyArg_ParseTuple(args, "y*y*(bbbbI)O", &base, &target, &job.backend, &job.ram_class,
-                          &job.arch, &job.step_bits, &job.region_length, &progress.callable))
+    if (!PyArg_ParseTuple(args, "y*y*(bbbbIK)O", &base, &target, &job.backend, &job.ram_class,
+                          &job.arch, &job.step_bits, &job.region_length, &memory,
+                          &progress.callable))
         return NULL;
     if (base.len < 0x70000000 && target.len < 0x70000000) {
         job.base = base.buf;
         job.target = target.buf;
         job.base_length = (uint32_t)base.len;
         job.target_length = (uint32_t)target.len;
+        job.memory = memory;
         job.progress = progress.callable == Py_None ? 0 : report;
         job.user = &progress;
         progress.thread = PyEval_SaveThread();
@@ -324,7 +327,7 @@ static PyObject *codec_header_size(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyMethodDef codec_methods[] = {
     {"encode", codec_encode, METH_VARARGS,
-     "encode(base, target, (back_end, ram_class, arch, step_bits, region), progress) -> patch"},
+     "encode(base, target, (back_end, ram_class, arch, step_bits, region, memory), progress) -> patch"},
     {"header", codec_header, METH_VARARGS, "header(patch) -> fields"},
     {"header_size", codec_header_size, METH_VARARGS,
      "header_size(first bytes) -> bytes of the header, or as many as it has at least"},

@@ -5,6 +5,7 @@
 
 #include "rw_header.h"
 #include "rw_hints.h"
+#include "rw_index.h"
 #include "rw_plan.h"
 #include "rw_sink.h"
 
@@ -78,7 +79,8 @@ static int plan_covers(rw_plan *plan)
     const rw_encode_job *job = plan->job;
     int status;
 
-    if (job->base_length > LARGE || job->target_length > LARGE)
+    if (job->base_length > LARGE || job->target_length > LARGE
+        || (job->memory > 0 && rw_plan_memory(job, RW_INDEX_STEP_MAX) > job->memory))
         status = rw_plan_large(plan);
     else
         status = rw_plan_pair(plan);

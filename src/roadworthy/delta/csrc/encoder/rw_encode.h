@@ -11,6 +11,9 @@ typedef struct {
     const uint8_t *base, *target;
     uint32_t base_length, target_length;
     uint8_t ram_class, arch, step_bits, backend;
+    /* Bytes that planning may take, pages of mapped images included; 0 for no limit. Less than some
+     * MB is not kept to. */
+    uint64_t memory;
     uint32_t region_length; /* where the target replaces the base in place, else 0 */
     /* Called now and then with the share done, 0..1000; not 0 stops the work. May be 0. */
     int (*progress)(void *user, uint32_t permille);

@@ -11,8 +11,9 @@
 #include "rw_map.h"
 #include "rw_plan.h"
 
-#define WINDOW (20u << 20)
-#define PART (10u << 20)
+#define WINDOW_MAX (20u << 20)
+#define WINDOW_MIN (1u << 20)
+#define BESIDE (12u << 20) /* beside windows: what rw_plan_memory tells for no base */
 #define MARGIN 8192u
 #define SPANS_A_REPORT 128u
 
@@ -33,6 +34,7 @@ typedef struct {
     extract_t gaps[2]; /* without their bytes */
     rw_cover *covers;
     uint32_t count, room;
+    uint32_t window; /* bytes of the base; a part of the target has half as many */
     uint32_t told; /* thousandths of the work that are done */
 } large_t;
 
@@ -183,6 +185,7 @@ static int plan_part(large_t *l, const extract_t *base, const extract_t *target)
 {
     rw_plan *part = calloc(1, sizeof *part);
     rw_encode_job job = *l->plan->job;
+    uint64_t copied = (uint64_t)base->length + target->length;
     int status = RW_NO_MEMORY;
     uint32_t i;
 
@@ -193,6 +196,8 @@ static int plan_part(large_t *l, const extract_t *base, const extract_t *target)
     job.target = target->data;
     job.target_length = target->length;
     job.progress = 0; /* plan_parts tells it */
+    if (job.memory > 0)
+        job.memory = job.memory > copied ? job.memory - copied : 1;
     if (l->plan->header.arch != RW_ARCH_NONE)
         job.arch = l->plan->header.arch;
     part->job = &job;
@@ -209,16 +214,26 @@ static int plan_part(large_t *l, const extract_t *base, const extract_t *target)
     return status;
 }
 
+/* A window is copied, as is its part, and masked; its index takes half of it at least. */
+static uint32_t window_for(const rw_encode_job *job)
+{
+    uint64_t window = job->memory > BESIDE ? (job->memory - BESIDE) / 3 : 0;
+
+    if (job->memory == 0 || window > WINDOW_MAX)
+        return WINDOW_MAX;
+    return window > WINDOW_MIN ? (uint32_t)window : WINDOW_MIN;
+}
+
 /* The first place of the window of the base's gaps that a part belongs to. */
 static uint32_t window_of(const large_t *l, uint32_t from, uint32_t to)
 {
     const extract_t *base = &l->gaps[RW_BASE], *target = &l->gaps[RW_TARGET];
     uint64_t middle = ((uint64_t)from + to) / 2 * base->length / (target->length + 1u);
 
-    if (base->length <= WINDOW || middle <= WINDOW / 2)
+    if (base->length <= l->window || middle <= l->window / 2)
         return 0;
-    middle -= WINDOW / 2;
-    return middle < base->length - WINDOW ? (uint32_t)middle : base->length - WINDOW;
+    middle -= l->window / 2;
+    return middle < base->length - l->window ? (uint32_t)middle : base->length - l->window;
 }
 
 static int plan_parts(large_t *l)
@@ -231,9 +246,9 @@ static int plan_parts(large_t *l)
         extract_t base = {0}, target = {0};
         uint32_t start, end;
 
-        to = length - from > PART ? from + PART : length;
+        to = length - from > l->window / 2 ? from + l->window / 2 : length;
         start = window_of(l, from, to);
-        end = l->gaps[RW_BASE].length - start > WINDOW ? start + WINDOW : l->gaps[RW_BASE].length;
+        end = l->gaps[RW_BASE].length - start > l->window ? start + l->window : l->gaps[RW_BASE].length;
         l->told = 80 + (uint32_t)((uint64_t)from * 320 / length);
         status = extract(l, RW_BASE, start, end, &base);
         if (status == RW_OK)
@@ -274,6 +289,7 @@ int rw_plan_large(rw_plan *plan)
     int status;
 
     l.plan = plan;
+    l.window = window_for(plan->job);
     rw_find_segments(&nothing, &plan->parameters);
     status = rw_match_blocks(plan->job, &l.covers, &l.count);
     l.room = l.count;

@@ -3,16 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rw_sort.h"
-
 #define PRUNE_EVERY 16
-#define TOLD_EVERY (1u << 22)
+#define TOLD_EVERY (1u << 20)
 #define BEAM 32
 #define INSERT 0x80000000u
 #define NOBODY 0xffffffffu
 #define MATCH_MIN 4u
 #define SEARCH_SKIP 24u
-#define COMPARE_MAX 512u /* bytes looked at, so that padding does not take quadratic time */
 
 typedef struct {
     uint32_t parent, start, shift;
@@ -25,33 +22,21 @@ typedef struct {
 
 typedef struct {
     const rw_match_job *job;
-    int32_t *order;
-    int32_t *first; /* of the suffixes that begin with each two bytes; 65537 of them */
     node_t *nodes;
     uint32_t node_count, node_room;
     state_t states[BEAM + 8];
-    uint32_t longest_run[256]; /* where the longest run of each byte starts in the base */
-    uint32_t longest_length[256];
+    state_t past[RW_INDEX_STEP_MAX]; /* the best states before the last target bytes */
     uint32_t padding_end; /* of the run of equal target bytes that was looked at last */
     uint32_t state_count;
     int failed; /* a status below 0 */
 } search_t;
 
-static uint32_t common(const uint8_t *a, uint32_t a_left, const uint8_t *b, uint32_t b_left)
-{
-    uint32_t n = a_left < b_left ? a_left : b_left, i = 0;
-
-    while (i < n && a[i] == b[i])
-        i++;
-    return i;
-}
-
 static uint32_t compared(uint32_t left)
 {
-    return left < COMPARE_MAX ? left : COMPARE_MAX;
+    return left < RW_INDEX_REACH ? left : RW_INDEX_REACH;
 }
 
-/* Forgets nodes that no state came by. A parent stands before its children. */
+/* Forgets nodes that neither a state nor one of the last best ones came by. A parent stands before its children. */
 static void forget_nodes(search_t *s, uint32_t *kept)
 {
     uint32_t count = 0, i;
@@ -60,6 +45,9 @@ static void forget_nodes(search_t *s, uint32_t *kept)
     for (i = 0; i < s->state_count; i++)
         if (s->states[i].node != NOBODY)
             kept[s->states[i].node] = 1;
+    for (i = 0; i < RW_INDEX_STEP_MAX; i++)
+        if (s->past[i].node != NOBODY)
+            kept[s->past[i].node] = 1;
     for (i = s->node_count; i-- > 0;)
         if (kept[i] && s->nodes[i].parent != NOBODY)
             kept[s->nodes[i].parent] = 1;
@@ -74,6 +62,9 @@ static void forget_nodes(search_t *s, uint32_t *kept)
     for (i = 0; i < s->state_count; i++)
         if (s->states[i].node != NOBODY)
             s->states[i].node = kept[s->states[i].node];
+    for (i = 0; i < RW_INDEX_STEP_MAX; i++)
+        if (s->past[i].node != NOBODY)
+            s->past[i].node = kept[s->past[i].node];
     s->node_count = count;
 }
 
@@ -106,37 +97,6 @@ static uint32_t new_node(search_t *s, uint32_t parent, uint32_t start, uint32_t 
     s->nodes[s->node_count].start = start;
     s->nodes[s->node_count].shift = shift;
     return s->node_count++;
-}
-
-/* Where target[at..] would stand among the suffixes of the base. */
-static int32_t place(const search_t *s, uint32_t at)
-{
-    const rw_match_job *job = s->job;
-    const uint8_t *wanted = job->masked_target + at;
-    uint32_t left = compared(job->target_length - at), low_same = 0, high_same = 0;
-    int32_t low = -1, high = (int32_t)job->base_length;
-
-    if (left >= 2) {
-        low = s->first[wanted[0] << 8 | wanted[1]] - 1;
-        high = s->first[(wanted[0] << 8 | wanted[1]) + 1];
-    }
-    while (high - low > 1) {
-        int32_t middle = low + (high - low) / 2;
-        uint32_t from = (uint32_t)s->order[middle],
-                 same = low_same < high_same ? low_same : high_same;
-
-        same += common(wanted + same, left - same, job->masked_base + from + same,
-                       job->base_length - from - same);
-        if (same == left
-            || (from + same < job->base_length && job->masked_base[from + same] > wanted[same])) {
-            high = middle;
-            high_same = same;
-        } else {
-            low = middle;
-            low_same = same;
-        }
-    }
-    return high;
 }
 
 static const state_t *best_state(const search_t *s)
@@ -179,9 +139,12 @@ static uint32_t price(const search_t *s, uint32_t node, uint32_t shift)
     return s->job->switch_cost;
 }
 
-static void offer(search_t *s, const state_t *best, uint32_t at, uint32_t shift)
+/* Makes a shift a state that was entered at `at` from the best state there, and has made `run` bytes
+ * since for `spent`. */
+static void offer(search_t *s, const state_t *best, uint32_t at, uint32_t shift, uint32_t run,
+                  uint32_t spent)
 {
-    uint64_t cost = best->cost + price(s, best->node, shift);
+    uint64_t cost = best->cost + price(s, best->node, shift) + spent;
     uint32_t node = best->node, i;
     state_t *state = 0;
 
@@ -197,41 +160,8 @@ static void offer(search_t *s, const state_t *best, uint32_t at, uint32_t shift)
     }
     state->shift = shift;
     state->cost = cost;
-    state->run = 0;
+    state->run = run;
     state->node = new_node(s, node, at, shift);
-}
-
-/* The last suffix has one byte only and stands before those that go on. */
-static int find_first(search_t *s)
-{
-    const rw_match_job *job = s->job;
-    uint32_t i;
-
-    s->first = calloc(65537, sizeof(int32_t));
-    if (s->first == 0)
-        return -1;
-    for (i = 0; i < job->base_length; i++)
-        s->first[(job->masked_base[i] << 8 | (i + 1 < job->base_length ? job->masked_base[i + 1] : 0))
-                 + 1]++;
-    for (i = 0; i < 65536; i++)
-        s->first[i + 1] += s->first[i];
-    return 0;
-}
-
-static void find_runs(search_t *s)
-{
-    const rw_match_job *job = s->job;
-    uint32_t *longest = s->longest_length, i, length = 0;
-
-    for (i = 0; i < job->base_length; i++) {
-        uint8_t byte = job->masked_base[i];
-
-        length = i > 0 && job->masked_base[i - 1] == byte ? length + 1 : 1;
-        if (length > longest[byte]) {
-            longest[byte] = length;
-            s->longest_run[byte] = i + 1 - length;
-        }
-    }
 }
 
 /* Padding occurs everywhere; only its longest run is worth going to. */
@@ -243,50 +173,83 @@ static int in_padding(search_t *s, uint32_t at)
         for (s->padding_end = at + 1;
              s->padding_end < s->job->target_length && p[s->padding_end] == p[at];)
             s->padding_end++;
-    return s->padding_end - at >= COMPARE_MAX;
+    return s->padding_end - at >= RW_INDEX_REACH;
+}
+
+static uint32_t byte_cost(const rw_match_job *job, uint32_t at, uint32_t shift)
+{
+    uint32_t from = at + shift;
+
+    if (from >= job->base_length || job->masked_base[from] != job->masked_target[at])
+        return job->miss_cost;
+    return job->base[from] == job->target[at] ? job->hit_cost : job->masked_cost;
+}
+
+/* Offers a shift that was found at `at` from where it is best entered: the index may find a match
+ * some bytes late. */
+static void offer_match(search_t *s, uint32_t at, uint32_t shift)
+{
+    const rw_match_job *job = s->job;
+    const state_t *best = s->past + at % RW_INDEX_STEP_MAX;
+    uint64_t least = best->cost;
+    uint32_t start = at, run = 0, spent = 0, sum = 0, back;
+
+    for (back = 1; back < job->index->step && back <= at; back++) {
+        const state_t *there = s->past + (at - back) % RW_INDEX_STEP_MAX;
+        uint32_t cost = byte_cost(job, at - back, shift);
+
+        if (cost == job->miss_cost)
+            break;
+        sum += cost;
+        if (there->cost + sum < least) {
+            least = there->cost + sum;
+            best = there;
+            start = at - back;
+            run = back;
+            spent = sum;
+        }
+    }
+    offer(s, best, start, shift, run, spent);
 }
 
 static void look_up(search_t *s, uint32_t at)
 {
     const rw_match_job *job = s->job;
-    state_t best = *best_state(s);
-    uint32_t floor = MATCH_MIN;
+    const rw_index *index = job->index;
+    uint32_t floor = MATCH_MIN, left = compared(job->target_length - at);
     int32_t here, side, step;
 
     if (in_padding(s, at)) {
-        if (s->longest_length[job->masked_target[at]] >= MATCH_MIN)
-            offer(s, &best, at, s->longest_run[job->masked_target[at]] - at);
+        if (index->run_length[job->masked_target[at]] >= MATCH_MIN)
+            offer_match(s, at, index->run[job->masked_target[at]] - at);
         return;
     }
-    here = place(s, at);
+    here = rw_index_find(index, job->masked_target + at, left);
     for (side = 0; side < 2; side++)
         for (step = 0; step < 3; step++) {
             int32_t i = side ? here + step : here - 1 - step;
             uint32_t from, same;
 
-            if (i < 0 || i >= (int32_t)job->base_length)
+            if (i < 0 || i >= index->count)
                 break;
-            from = (uint32_t)s->order[i];
-            same = common(job->masked_target + at, compared(job->target_length - at),
-                          job->masked_base + from, job->base_length - from);
+            from = (uint32_t)index->order[i] * index->step;
+            same = rw_index_common(job->masked_target + at, left, job->masked_base + from,
+                                   job->base_length - from);
             if (same < floor)
                 break;
             if (same / 2 > floor)
                 floor = same / 2;
-            offer(s, &best, at, from - at);
+            offer_match(s, at, from - at);
         }
 }
 
-static uint32_t byte_cost(const rw_match_job *job, uint32_t at, state_t *state)
+/* Takes a target byte in a state. */
+static void stay(const rw_match_job *job, uint32_t at, state_t *state)
 {
-    uint32_t from = at + state->shift;
+    uint32_t cost = byte_cost(job, at, state->shift);
 
-    if (from >= job->base_length || job->masked_base[from] != job->masked_target[at]) {
-        state->run = 0;
-        return job->miss_cost;
-    }
-    state->run++;
-    return job->base[from] == job->target[at] ? job->hit_cost : job->masked_cost;
+    state->run = cost == job->miss_cost ? 0 : state->run + 1;
+    state->cost += cost;
 }
 
 /* A state that fell behind starts again from the best one, if it now fits. */
@@ -324,12 +287,14 @@ static void prune(search_t *s)
     s->state_count = kept;
 }
 
-static void walk(search_t *s)
+/* Before the first byte: "insert", and the shifts that are likely to go on. */
+static void begin(search_t *s)
 {
     const rw_match_job *job = s->job;
-    uint32_t at, i;
+    uint32_t i;
 
-    find_runs(s);
+    for (i = 0; i < RW_INDEX_STEP_MAX; i++)
+        s->past[i].node = NOBODY;
     reserve_nodes(s);
     if (s->failed)
         return;
@@ -337,8 +302,16 @@ static void walk(search_t *s)
     s->states[0].node = new_node(s, NOBODY, 0, INSERT);
     s->states[0].cost = 0;
     s->state_count = 1;
-    if (job->base_length > 0)
-        offer(s, s->states, 0, 0);
+    for (i = 0; i < 2 && job->base_length > 0; i++)
+        offer(s, s->states, 0, job->shifts[i], 0, 0);
+}
+
+static void walk(search_t *s)
+{
+    const rw_match_job *job = s->job;
+    uint32_t at, i;
+
+    begin(s);
     for (at = 0; at < job->target_length && !s->failed; at++) {
         const state_t *best;
 
@@ -350,15 +323,16 @@ static void walk(search_t *s)
         }
         reserve_nodes(s);
         best = best_state(s);
+        s->past[at % RW_INDEX_STEP_MAX] = *best;
         if (job->base_length > 0
-            && (best->run < SEARCH_SKIP || at % (best->run < COMPARE_MAX ? 16 : 128) == 0))
+            && (best->run < SEARCH_SKIP || at % (best->run < RW_INDEX_REACH ? 16 : 128) == 0))
             look_up(s, at);
         if (best->shift == INSERT || best->run < 16)
             relax(s, at);
         s->states[0].cost += job->insert_cost;
         s->states[0].run = 0;
         for (i = 1; i < s->state_count; i++)
-            s->states[i].cost += byte_cost(job, at, s->states + i);
+            stay(job, at, s->states + i);
     }
 }
 
@@ -409,20 +383,14 @@ static int32_t collect(const search_t *s, rw_cover **covers)
 int32_t rw_match(const rw_match_job *job, rw_cover **covers)
 {
     search_t *s = calloc(1, sizeof *s);
-    int32_t count = RW_NO_MEMORY;
+    int32_t count;
 
     *covers = 0;
     if (s == 0)
         return RW_NO_MEMORY;
     s->job = job;
-    s->order = malloc(sizeof(int32_t) * ((size_t)job->base_length + 1));
-    if (s->order != 0 && find_first(s) == 0
-        && rw_suffix_sort(job->masked_base, (int32_t)job->base_length, s->order) == 0) {
-        walk(s);
-        count = s->failed != 0 ? s->failed : collect(s, covers);
-    }
-    free(s->order);
-    free(s->first);
+    walk(s);
+    count = s->failed != 0 ? s->failed : collect(s, covers);
     free(s->nodes);
     free(s);
     return count;

@@ -3,18 +3,21 @@
  * A path through the target is searched for (Viterbi with a beam): its states are shifts
  * (base - target offset) and "insert". Staying in a shift costs little where the bytes agree
  * and a byte's worth where they don't; changing costs what a cover costs. New shifts come from
- * a suffix array. Base and target are given with the operands of instructions masked, because
+ * an index of the base. Base and target are given with the operands of instructions masked, because
  * those are predicted later.
  */
 #ifndef RW_MATCH_H
 #define RW_MATCH_H
 
 #include "rw_engine.h"
+#include "rw_index.h"
 
 typedef struct {
     const uint8_t *base, *target;               /* as they are */
     const uint8_t *masked_base, *masked_target; /* operands masked */
+    const rw_index *index;                      /* of masked_base */
     uint32_t base_length, target_length;
+    uint32_t shifts[2];                         /* likely ones to begin with */
     uint32_t switch_cost, insert_cost; /* in 1/32 bit, as all costs */
     uint32_t insert_switch_cost, miss_cost, hit_cost, masked_cost;
     /* Told now and then how far the work on the target is; 0 to go on. */

@@ -16,6 +16,9 @@ typedef struct {
 
 /* Matches the images as they are, learns from that what code they hold, and matches again. */
 int rw_plan_pair(rw_plan *plan);
+/* Bytes of memory that rw_plan_pair takes where job->memory limits them, by the step of its index
+ * (rw_index.h). */
+uint64_t rw_plan_memory(const rw_encode_job *job, uint32_t step);
 /* The same for images of any size in bounded memory: equal blocks are matched first, and only
  * what they leave goes through rw_plan_pair, part by part. */
 int rw_plan_large(rw_plan *plan);

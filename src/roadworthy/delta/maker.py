@@ -84,11 +84,19 @@ class Patch:
 def make(
     base: Buffer, target: Buffer, options: MakeOptions | None = None, memory_bytes: int = 0
 ) -> Patch:
-    """Return the plain patch; arguments and errors are those of `roadworthy.delta.make`.
+    """Return the plain patch; its errors and other arguments are those of `roadworthy.delta.make`.
 
-    Up to 64 MiB the work takes about ten times the base in memory; above, what is equal is left
+    Up to 64 MiB the work takes about eight times the base in memory; above, what is equal is left
     out first and the rest is matched in parts, within 400 MB beside the images. Images that are
     read-only mapped files are let go of as the work goes on, so they hardly count.
+
+    Args:
+        base: the image that the receiving side has.
+        target: the image that it shall have.
+        options: how to make the patch.
+        memory_bytes: what the search for equal bytes may take, pages of mapped images included and
+            the images themselves, where they are not mapped, not; 0 for no limit. Less than about
+            16 MB is not kept to. The patch depends on it.
     """
     chosen = options or MakeOptions()
     told = chosen.progress

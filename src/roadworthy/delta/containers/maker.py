@@ -17,6 +17,10 @@ from roadworthy.delta.maker import MakeOptions, make
 
 __all__ = ["Packed", "make_packed"]
 
+_MEMORY_SHARE = 12
+_RESERVE_BYTES = 36_000_000
+_MEMORY_BYTES_MIN = 16_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Packed:
@@ -55,7 +59,8 @@ def make_packed(base: Buffer, target: Buffer, options: MakeOptions | None = None
     if found is None:
         return None
     recipe = make(b"", pack(found.recipe), replace(chosen, progress=None)).data
-    image = make(found.virtual_base, found.virtual_target, chosen)
+    memory_bytes = _memory_bytes(len(base))
+    image = make(found.virtual_base, found.virtual_target, chosen, memory_bytes)
     header = PackedHeader(
         image.header.back_end,
         image.header.ram_class,
@@ -72,6 +77,14 @@ def make_packed(base: Buffer, target: Buffer, options: MakeOptions | None = None
     )
     data = write_header(header) + recipe + image.data
     return Packed(data, header, is_shortest=len(data) < found.block_bytes // 2)
+
+
+def _memory_bytes(base_bytes: int) -> int:
+    """Return what the plain patch may take, so that all takes twelve times the packed base.
+
+    Where the base is small, the interpreter and what unpacks and packs again don't fit in that.
+    """
+    return max(_MEMORY_SHARE * base_bytes - _RESERVE_BYTES, _MEMORY_BYTES_MIN)
 
 
 def _searchable(data: Buffer) -> bytes:

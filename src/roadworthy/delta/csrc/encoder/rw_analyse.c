@@ -8,6 +8,17 @@
 #include "rw_predict.h"
 #include "rw_refs.h"
 
+#define TOLD_EVERY (1u << 21)
+
+void rw_images_seen(const rw_pair_of_images *m, uint32_t *seen, uint32_t length)
+{
+    *seen += length;
+    if (*seen < TOLD_EVERY || m->told == 0)
+        return;
+    m->told(m->user);
+    *seen = 0;
+}
+
 static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
 {
     const rw_pair_of_images *images = user;
@@ -47,7 +58,7 @@ int64_t rw_measure_arch(const rw_pair_of_images *m, const rw_engine *parameters,
     rw_view view = {0};
     rw_engine *e;
     int64_t score = 0;
-    uint32_t i;
+    uint32_t seen = 0, i;
 
     h.backend = RW_BACKEND_MIXING;
     h.arch = (uint8_t)arch;
@@ -68,6 +79,7 @@ int64_t rw_measure_arch(const rw_pair_of_images *m, const rw_engine *parameters,
     for (i = 0; i < m->cover_count; i++) {
         e->cover = i;
         score += measure_cover(&view, m, m->covers + i);
+        rw_images_seen(m, &seen, m->covers[i].length);
     }
     free(e);
     return score;

@@ -9,7 +9,13 @@ typedef struct {
     uint32_t base_length, target_length;
     const rw_cover *covers;
     uint32_t cover_count;
+    /* Called after some MB of them were looked at. May be 0. */
+    void (*told)(void *user);
+    void *user;
 } rw_pair_of_images;
+
+/* Adds to the bytes looked at since the images were told; tells them when it is time. */
+void rw_images_seen(const rw_pair_of_images *images, uint32_t *seen, uint32_t length);
 
 /* Load addresses: from ELF program headers, else guessed from the words that changed. */
 void rw_find_segments(const rw_pair_of_images *images, rw_engine *parameters);

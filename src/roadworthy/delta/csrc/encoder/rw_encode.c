@@ -5,7 +5,6 @@
 
 #include "rw_header.h"
 #include "rw_hints.h"
-#include "rw_index.h"
 #include "rw_plan.h"
 #include "rw_sink.h"
 
@@ -80,7 +79,7 @@ static int plan_covers(rw_plan *plan)
     int status;
 
     if (job->base_length > LARGE || job->target_length > LARGE
-        || (job->memory > 0 && rw_plan_memory(job, RW_INDEX_STEP_MAX) > job->memory))
+        || !rw_plan_fits(job))
         status = rw_plan_large(plan);
     else
         status = rw_plan_pair(plan);

@@ -65,31 +65,33 @@ static void find_runs(rw_index *x)
         length = i > 0 && x->data[i - 1] == byte ? length + 1 : 1;
         if (length > x->run_length[byte]) {
             x->run_length[byte] = length;
-            x->run[byte] = i + 1 - length;
+            x->run[byte] = x->origin + i + 1 - length;
         }
     }
 }
 
-int rw_index_begin(rw_index *x, const uint8_t *data, uint32_t length, uint32_t step)
+int rw_index_begin(rw_index *x, const uint8_t *image, uint32_t from, uint32_t to, uint32_t step)
 {
     memset(x, 0, sizeof *x);
-    x->data = data;
-    x->length = length;
+    x->data = image + from;
+    x->origin = from;
+    x->length = to - from;
     x->step = step;
-    x->count = (int32_t)(length / step + (length % step != 0));
+    x->count = (int32_t)(x->length / step + (x->length % step != 0));
     find_runs(x);
     x->order = malloc(sizeof(int32_t) * ((size_t)x->count + 1));
     if (x->order == 0 || find_first(x) != RW_OK)
         return RW_NO_MEMORY;
     if (step > 1)
         return sort_sparse(x);
-    return rw_suffix_sort(data, x->count, x->order) == 0 ? RW_OK : RW_NO_MEMORY;
+    return rw_suffix_sort(x->data, x->count, x->order) == 0 ? RW_OK : RW_NO_MEMORY;
 }
 
 void rw_index_free(rw_index *x)
 {
     free(x->order);
     free(x->first);
+    x->order = x->first = 0;
 }
 
 int32_t rw_index_find(const rw_index *x, const uint8_t *wanted, uint32_t left)

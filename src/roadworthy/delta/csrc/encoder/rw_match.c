@@ -4,8 +4,9 @@
 #include <string.h>
 
 #define PRUNE_EVERY 16
-#define TOLD_EVERY (1u << 20)
+#define TOLD_EVERY (1u << 18)
 #define BEAM 32
+#define PAST 33u
 #define INSERT 0x80000000u
 #define NOBODY 0xffffffffu
 #define MATCH_MIN 4u
@@ -25,7 +26,7 @@ typedef struct {
     node_t *nodes;
     uint32_t node_count, node_room;
     state_t states[BEAM + 8];
-    state_t past[RW_INDEX_STEP_MAX]; /* the best states before the last target bytes */
+    state_t past[PAST]; /* the best states before the last target bytes */
     uint32_t padding_end; /* of the run of equal target bytes that was looked at last */
     uint32_t state_count;
     int failed; /* a status below 0 */
@@ -45,7 +46,7 @@ static void forget_nodes(search_t *s, uint32_t *kept)
     for (i = 0; i < s->state_count; i++)
         if (s->states[i].node != NOBODY)
             kept[s->states[i].node] = 1;
-    for (i = 0; i < RW_INDEX_STEP_MAX; i++)
+    for (i = 0; i < PAST; i++)
         if (s->past[i].node != NOBODY)
             kept[s->past[i].node] = 1;
     for (i = s->node_count; i-- > 0;)
@@ -62,7 +63,7 @@ static void forget_nodes(search_t *s, uint32_t *kept)
     for (i = 0; i < s->state_count; i++)
         if (s->states[i].node != NOBODY)
             s->states[i].node = kept[s->states[i].node];
-    for (i = 0; i < RW_INDEX_STEP_MAX; i++)
+    for (i = 0; i < PAST; i++)
         if (s->past[i].node != NOBODY)
             s->past[i].node = kept[s->past[i].node];
     s->node_count = count;
@@ -176,26 +177,49 @@ static int in_padding(search_t *s, uint32_t at)
     return s->padding_end - at >= RW_INDEX_REACH;
 }
 
+static uint32_t mark(uint8_t byte)
+{
+    return byte * 0x9E3779B1u >> 30;
+}
+
+void rw_match_mark(const uint8_t *base, uint32_t length, uint8_t *marks)
+{
+    uint32_t i;
+
+    for (i = 0; i < length; i++) {
+        if (i % 4 == 0)
+            marks[i / 4] = 0;
+        marks[i / 4] |= (uint8_t)(mark(base[i]) << i % 4 * 2);
+    }
+}
+
+/* Whether a byte that agrees where it is masked agrees as it is. */
+static int is_equal(const rw_match_job *job, uint32_t at, uint32_t from)
+{
+    if (job->marks != 0)
+        return (job->marks[from / 4] >> from % 4 * 2 & 3) == (int)mark(job->target[at]);
+    return job->base[from] == job->target[at];
+}
+
 static uint32_t byte_cost(const rw_match_job *job, uint32_t at, uint32_t shift)
 {
     uint32_t from = at + shift;
 
     if (from >= job->base_length || job->masked_base[from] != job->masked_target[at])
         return job->miss_cost;
-    return job->base[from] == job->target[at] ? job->hit_cost : job->masked_cost;
+    return is_equal(job, at, from) ? job->hit_cost : job->masked_cost;
 }
 
-/* Offers a shift that was found at `at` from where it is best entered: the index may find a match
- * some bytes late. */
+/* Offers a shift that was found at `at` from where it is best entered: a match may be found late. */
 static void offer_match(search_t *s, uint32_t at, uint32_t shift)
 {
     const rw_match_job *job = s->job;
-    const state_t *best = s->past + at % RW_INDEX_STEP_MAX;
+    const state_t *best = s->past + at % PAST;
     uint64_t least = best->cost;
     uint32_t start = at, run = 0, spent = 0, sum = 0, back;
 
-    for (back = 1; back < job->index->step && back <= at; back++) {
-        const state_t *there = s->past + (at - back) % RW_INDEX_STEP_MAX;
+    for (back = 1; back <= job->back && back <= at; back++) {
+        const state_t *there = s->past + (at - back) % PAST;
         uint32_t cost = byte_cost(job, at - back, shift);
 
         if (cost == job->miss_cost)
@@ -212,19 +236,14 @@ static void offer_match(search_t *s, uint32_t at, uint32_t shift)
     offer(s, best, start, shift, run, spent);
 }
 
-static void look_up(search_t *s, uint32_t at)
+/* Offers the shifts of the base's strings that stand next to those at `at`. */
+static void look_up(search_t *s, const rw_index *index, uint32_t at)
 {
     const rw_match_job *job = s->job;
-    const rw_index *index = job->index;
+    const uint8_t *wanted = job->masked_target + at;
     uint32_t floor = MATCH_MIN, left = compared(job->target_length - at);
-    int32_t here, side, step;
+    int32_t here = rw_index_find(index, wanted, left), side, step;
 
-    if (in_padding(s, at)) {
-        if (index->run_length[job->masked_target[at]] >= MATCH_MIN)
-            offer_match(s, at, index->run[job->masked_target[at]] - at);
-        return;
-    }
-    here = rw_index_find(index, job->masked_target + at, left);
     for (side = 0; side < 2; side++)
         for (step = 0; step < 3; step++) {
             int32_t i = side ? here + step : here - 1 - step;
@@ -233,14 +252,29 @@ static void look_up(search_t *s, uint32_t at)
             if (i < 0 || i >= index->count)
                 break;
             from = (uint32_t)index->order[i] * index->step;
-            same = rw_index_common(job->masked_target + at, left, job->masked_base + from,
-                                   job->base_length - from);
+            same = rw_index_common(wanted, left, index->data + from, index->length - from);
             if (same < floor)
                 break;
             if (same / 2 > floor)
                 floor = same / 2;
-            offer_match(s, at, from - at);
+            offer_match(s, at, index->origin + from - at);
         }
+}
+
+static void look_around(search_t *s, uint32_t at)
+{
+    const rw_match_job *job = s->job;
+    const rw_index *index = job->indexes[0];
+    uint8_t byte = job->masked_target[at];
+
+    if (in_padding(s, at)) {
+        if (index->run_length[byte] >= MATCH_MIN)
+            offer_match(s, at, index->run[byte] - at);
+        return;
+    }
+    look_up(s, index, at);
+    if (job->indexes[1] != 0)
+        look_up(s, job->indexes[1], at);
 }
 
 /* Takes a target byte in a state. */
@@ -293,7 +327,7 @@ static void begin(search_t *s)
     const rw_match_job *job = s->job;
     uint32_t i;
 
-    for (i = 0; i < RW_INDEX_STEP_MAX; i++)
+    for (i = 0; i < PAST; i++)
         s->past[i].node = NOBODY;
     reserve_nodes(s);
     if (s->failed)
@@ -323,10 +357,10 @@ static void walk(search_t *s)
         }
         reserve_nodes(s);
         best = best_state(s);
-        s->past[at % RW_INDEX_STEP_MAX] = *best;
+        s->past[at % PAST] = *best;
         if (job->base_length > 0
             && (best->run < SEARCH_SKIP || at % (best->run < RW_INDEX_REACH ? 16 : 128) == 0))
-            look_up(s, at);
+            look_around(s, at);
         if (best->shift == INSERT || best->run < 16)
             relax(s, at);
         s->states[0].cost += job->insert_cost;

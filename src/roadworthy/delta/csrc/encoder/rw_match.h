@@ -15,7 +15,9 @@
 typedef struct {
     const uint8_t *base, *target;               /* as they are */
     const uint8_t *masked_base, *masked_target; /* operands masked */
-    const rw_index *index;                      /* of masked_base */
+    const uint8_t *marks;                       /* of the base's bytes; 0 to look at them */
+    const rw_index *indexes[2];                 /* of masked_base; the second one may be 0 */
+    uint32_t back;                              /* bytes that a match may begin earlier, 0..32 */
     uint32_t base_length, target_length;
     uint32_t shifts[2];                         /* likely ones to begin with */
     uint32_t switch_cost, insert_cost; /* in 1/32 bit, as all costs */
@@ -24,6 +26,9 @@ typedef struct {
     int (*told)(void *user, uint32_t at);
     void *user;
 } rw_match_job;
+
+/* Two bits that tell most bytes apart: instead of a base whose pages are to stay out of memory. */
+void rw_match_mark(const uint8_t *base, uint32_t length, uint8_t *marks);
 
 /* Fills *covers (malloc, for the caller to free); returns their number, RW_NO_MEMORY, or
  * RW_CALLBACK where it was told not to go on. */

@@ -12,13 +12,19 @@ typedef struct {
     rw_header header;
     rw_engine parameters; /* load addresses */
     uint32_t done;        /* thousandths of the work */
+    int stopped;          /* rw_report said so while the images were looked at */
 } rw_plan;
 
 /* Matches the images as they are, learns from that what code they hold, and matches again. */
 int rw_plan_pair(rw_plan *plan);
-/* Bytes of memory that rw_plan_pair takes where job->memory limits them, by the step of its index
- * (rw_index.h). */
-uint64_t rw_plan_memory(const rw_encode_job *job, uint32_t step);
+enum { RW_PASS_FIRST, RW_PASS_SECOND };
+/* The covers of a pass: the first one takes the images as they are; the second one masks operands,
+ * where there is an instruction set, and knows the covers of the first. */
+int rw_plan_covers(rw_plan *plan, int pass);
+/* The step of the index (rw_index.h) that rw_plan_covers takes; 1 where memory is not limited. */
+uint32_t rw_plan_step(const rw_encode_job *job);
+/* Whether rw_plan_pair keeps to job->memory. */
+int rw_plan_fits(const rw_encode_job *job);
 /* The same for images of any size in bounded memory: equal blocks are matched first, and only
  * what they leave goes through rw_plan_pair, part by part. */
 int rw_plan_large(rw_plan *plan);
@@ -37,7 +43,7 @@ uint32_t rw_append_cover(rw_cover *list, uint32_t count, const rw_cover *cover, 
                          uint32_t to);
 
 /* Work on no more bytes than this is done between two reports. */
-#define REPORT_BYTES (1u << 24)
+#define REPORT_BYTES (1u << 21)
 /* Tells that `permille` of the work is done; RW_OK to go on. */
 int rw_report(const rw_encode_job *job, uint32_t permille);
 

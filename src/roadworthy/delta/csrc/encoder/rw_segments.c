@@ -59,9 +59,9 @@ static int by_base_value(const void *a, const void *b)
 /* Aligned words under covers that changed, thinned out to at most `most`. */
 static uint32_t changed_words(const rw_pair_of_images *m, change_t *changes, uint32_t most)
 {
-    uint32_t found = 0, i, at;
+    uint32_t found = 0, seen = 0, i, at;
 
-    for (i = 0; i < m->cover_count; i++)
+    for (i = 0; i < m->cover_count; i++) {
         for (at = (4 - m->covers[i].base % 4) % 4; at + 4 <= m->covers[i].length; at += 4) {
             change_t c = {rw_get32(m->base + m->covers[i].base + at),
                           rw_get32(m->target + m->covers[i].target + at)};
@@ -69,6 +69,8 @@ static uint32_t changed_words(const rw_pair_of_images *m, change_t *changes, uin
             if (c.base != c.target && c.target - c.base + 0x400000 < 0x800000 && found < most)
                 changes[found++] = c;
         }
+        rw_images_seen(m, &seen, m->covers[i].length);
+    }
     return found;
 }
 

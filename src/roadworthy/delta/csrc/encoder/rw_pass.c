@@ -1,0 +1,255 @@
+/* One walk over the target for its covers.
+ *
+ * Where memory is limited, the index of the base has a step, and the target is walked through part
+ * by part; in the second pass each part has one more index, with step 1, of the window of the base
+ * that most of its covers were in. So what has moved far is found by strings that are a little
+ * longer, and all else as well as with an index of the whole.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rw_map.h"
+#include "rw_match.h"
+#include "rw_plan.h"
+
+#define STEP_MAX 16u
+#define PART (2u << 20)
+#define WINDOW (4u << 20)
+#define BESIDE (6u << 20) /* pages of the images between two reports, and what the search keeps */
+#define BACK 32u
+
+typedef struct {
+    rw_plan *plan;
+    int masks;
+    const uint8_t *base;
+    uint8_t *masked_base, *masked_part; /* 0 where nothing is masked */
+    uint8_t *marks;                     /* 0 where memory is not limited, too */
+    rw_index all, near;
+    int has_near;
+    uint32_t from, to, part; /* of the target */
+    uint32_t known;          /* covers of the last pass that are before this part */
+    rw_cover *covers;
+    uint32_t count;
+} walk_t;
+
+/* Bytes of memory that planning with an index of this step takes. */
+static uint64_t memory_with(const rw_encode_job *job, uint32_t step)
+{
+    uint64_t base = job->base_length, part = job->target_length < PART ? job->target_length : PART,
+             near = base < WINDOW ? base : WINDOW;
+
+    return base / step * 4 + base + base / 4 + (step > 1 ? near * 4 : 0) + 2 * part + BESIDE;
+}
+
+uint32_t rw_plan_step(const rw_encode_job *job)
+{
+    uint32_t step = 1;
+
+    while (job->memory > 0 && step < STEP_MAX && memory_with(job, step) > job->memory)
+        step *= 2;
+    return step;
+}
+
+int rw_plan_fits(const rw_encode_job *job)
+{
+    return job->memory == 0 || memory_with(job, STEP_MAX) <= job->memory;
+}
+
+/* Planning takes 400 thousandths of the work. */
+static int report(void *user, uint32_t at)
+{
+    const walk_t *w = user;
+    const rw_encode_job *job = w->plan->job;
+    uint64_t done = (uint64_t)(w->from + at) * 190 / job->target_length;
+
+    return rw_report(job, w->plan->done + (uint32_t)done);
+}
+
+/* Masks an image from..to, piece by piece where its pages are to be let go of. */
+static int mask(const rw_plan *plan, int side, uint32_t from, uint32_t to, uint8_t *masked,
+                uint8_t *marks)
+{
+    const rw_encode_job *job = plan->job;
+    const uint8_t *image = side == RW_BASE ? job->base : job->target;
+    uint32_t most = job->memory > 0 ? PART : to - from, at, piece;
+
+    for (at = from; at < to; at += piece) {
+        piece = to - at < most ? to - at : most;
+        rw_mask(plan->header.arch, &plan->parameters, side, image + at, piece,
+                masked + (at - from));
+        if (marks != 0)
+            rw_match_mark(image + at, piece, marks + (at - from) / 4);
+        if (rw_report(job, plan->done) != RW_OK)
+            return RW_CALLBACK;
+    }
+    return RW_OK;
+}
+
+static int by_base(const void *a, const void *b)
+{
+    const rw_cover *x = a, *y = b;
+
+    return x->base < y->base ? -1 : x->base > y->base;
+}
+
+/* The middle of the window that holds most of these covers, which are in order of the base. */
+static uint32_t densest(const rw_cover *covers, uint32_t count)
+{
+    uint64_t inside = 0, most = 0;
+    uint32_t first = 0, i, middle = 0;
+
+    for (i = 0; i < count; i++) {
+        uint32_t end = covers[i].base + covers[i].length;
+
+        inside += covers[i].length;
+        for (; first < i && end - covers[first].base > WINDOW; first++)
+            inside -= covers[first].length;
+        if (inside > most) {
+            most = inside;
+            middle = covers[first].base + (end - covers[first].base) / 2;
+        }
+    }
+    return middle;
+}
+
+/* Indexes the window of the base that this part's covers of the last pass were in. */
+static int index_near(walk_t *w)
+{
+    const rw_plan *plan = w->plan;
+    uint32_t count, length = plan->job->base_length, start = 0, middle;
+    rw_cover *here;
+
+    for (count = 0; w->known + count < plan->cover_count
+                    && plan->covers[w->known + count].target < w->to;)
+        count++;
+    here = malloc(sizeof *here * (count + (size_t)1));
+    if (here == 0)
+        return RW_NO_MEMORY;
+    if (count > 0)
+        memcpy(here, plan->covers + w->known, sizeof *here * count);
+    w->known += count;
+    qsort(here, count, sizeof *here, by_base);
+    middle = densest(here, count);
+    free(here);
+    if (middle > WINDOW / 2 && length > WINDOW)
+        start = middle - WINDOW / 2 < length - WINDOW ? middle - WINDOW / 2 : length - WINDOW;
+    w->has_near = 1;
+    return rw_index_begin(&w->near, w->base, start,
+                          length - start < WINDOW ? length : start + WINDOW, 1);
+}
+
+static int add_covers(walk_t *w, const rw_cover *covers, uint32_t count)
+{
+    rw_cover *all = realloc(w->covers, sizeof *all * (w->count + (size_t)count + 1));
+    uint32_t i;
+
+    if (all == 0)
+        return RW_NO_MEMORY;
+    w->covers = all;
+    for (i = 0; i < count; i++) {
+        rw_cover c = covers[i];
+
+        c.target += w->from;
+        w->count = rw_append_cover(all, w->count, &c, 0, c.length);
+    }
+    return RW_OK;
+}
+
+/* Goes on in the shift of the last cover, or as if nothing had moved. */
+static int match_part(walk_t *w)
+{
+    const rw_encode_job *job = w->plan->job;
+    const uint8_t *target = job->target + w->from;
+    rw_match_job match = {job->base,
+                          target,
+                          w->base,
+                          w->masks ? w->masked_part : target,
+                          w->marks,
+                          {&w->all, w->has_near ? &w->near : 0},
+                          job->memory > 0 ? BACK : 0,
+                          job->base_length,
+                          w->to - w->from,
+                          {w->from, w->from},
+                          46 * 32,
+                          140,
+                          9 * 32,
+                          250,
+                          1,
+                          16,
+                          report,
+                          w};
+    rw_cover *covers = 0;
+    int32_t count;
+    int status;
+
+    if (w->count > 0)
+        match.shifts[1] += w->covers[w->count - 1].base - w->covers[w->count - 1].target;
+    count = rw_match(&match, &covers);
+    status = count < 0 ? count : add_covers(w, covers, (uint32_t)count);
+    free(covers);
+    return status;
+}
+
+static int match_parts(walk_t *w, int with_near)
+{
+    uint32_t length = w->plan->job->target_length;
+    int status = RW_OK;
+
+    for (w->from = 0; status == RW_OK && w->from < length; w->from = w->to) {
+        w->to = length - w->from > w->part ? w->from + w->part : length;
+        if (w->masks)
+            status = mask(w->plan, RW_TARGET, w->from, w->to, w->masked_part, 0);
+        if (status == RW_OK && with_near)
+            status = index_near(w);
+        if (status == RW_OK)
+            status = match_part(w);
+        rw_index_free(&w->near);
+    }
+    return status;
+}
+
+static int begin(walk_t *w)
+{
+    const rw_encode_job *job = w->plan->job;
+
+    w->base = job->base;
+    w->part = job->memory > 0 && job->target_length > PART ? PART : job->target_length;
+    if (!w->masks)
+        return RW_OK;
+    w->masked_base = malloc(job->base_length + (size_t)1);
+    w->masked_part = malloc(w->part + (size_t)1);
+    if (w->masked_base == 0 || w->masked_part == 0)
+        return RW_NO_MEMORY;
+    w->base = w->masked_base;
+    if (job->memory > 0) {
+        w->marks = malloc(job->base_length / 4 + (size_t)1);
+        if (w->marks == 0)
+            return RW_NO_MEMORY;
+    }
+    return mask(w->plan, RW_BASE, 0, job->base_length, w->masked_base, w->marks);
+}
+
+int rw_plan_covers(rw_plan *plan, int pass)
+{
+    const rw_encode_job *job = plan->job;
+    uint32_t step = rw_plan_step(job);
+    walk_t w = {0};
+    int status;
+
+    w.plan = plan;
+    w.masks = pass == RW_PASS_SECOND && plan->header.arch != RW_ARCH_NONE;
+    status = begin(&w);
+    if (status == RW_OK)
+        status = rw_index_begin(&w.all, w.base, 0, job->base_length, step);
+    if (status == RW_OK)
+        status = match_parts(&w, step > 1 && pass == RW_PASS_SECOND);
+    rw_index_free(&w.all);
+    free(w.masked_base);
+    free(w.masked_part);
+    free(w.marks);
+    free(plan->covers);
+    plan->covers = w.covers;
+    plan->cover_count = w.count;
+    plan->done += 190;
+    return status;
+}

@@ -13,7 +13,7 @@
 
 #define WINDOW_MAX (20u << 20)
 #define WINDOW_MIN (1u << 20)
-#define BESIDE (12u << 20) /* beside windows: what rw_plan_memory tells for no base */
+#define BESIDE (9u << 20) /* what planning takes beside the window (rw_pass.c) */
 #define MARGIN 8192u
 #define SPANS_A_REPORT 128u
 
@@ -214,7 +214,7 @@ static int plan_part(large_t *l, const extract_t *base, const extract_t *target)
     return status;
 }
 
-/* A window is copied, as is its part, and masked; its index takes half of it at least. */
+/* A window is copied, as is its part, and masked; marks and index take half of it at least. */
 static uint32_t window_for(const rw_encode_job *job)
 {
     uint64_t window = job->memory > BESIDE ? (job->memory - BESIDE) / 3 : 0;

@@ -13,10 +13,15 @@
 #include "rw_plan.h"
 
 #define STEP_MAX 16u
-#define PART (2u << 20)
-#define WINDOW (4u << 20)
-#define BESIDE (6u << 20) /* pages of the images between two reports, and what the search keeps */
+#define WINDOW_MAX (4u << 20)
+#define WINDOW_MIN (1u << 20)
+#define BESIDE (4u << 20) /* pages of the images between two reports, and what the search keeps */
 #define BACK 32u
+
+/* What is indexed. A part of the target is half as long as the window of the base. */
+typedef struct {
+    uint32_t step, window;
+} density_t;
 
 typedef struct {
     rw_plan *plan;
@@ -26,33 +31,41 @@ typedef struct {
     uint8_t *marks;                     /* 0 where memory is not limited, too */
     rw_index all, near;
     int has_near;
+    density_t density;
     uint32_t from, to, part; /* of the target */
     uint32_t known;          /* covers of the last pass that are before this part */
     rw_cover *covers;
     uint32_t count;
 } walk_t;
 
-/* Bytes of memory that planning with an index of this step takes. */
-static uint64_t memory_with(const rw_encode_job *job, uint32_t step)
+/* Bytes of memory that planning takes: the indexes, the base masked and marked, a part masked. */
+static uint64_t memory_with(const rw_encode_job *job, density_t d)
 {
-    uint64_t base = job->base_length, part = job->target_length < PART ? job->target_length : PART,
-             near = base < WINDOW ? base : WINDOW;
+    uint64_t base = job->base_length, near = base < d.window ? base : d.window;
 
-    return base / step * 4 + base + base / 4 + (step > 1 ? near * 4 : 0) + 2 * part + BESIDE;
+    return base / d.step * 4 + base + base / 4 + (d.step > 1 ? near * 4 : 0) + d.window + BESIDE;
 }
 
-uint32_t rw_plan_step(const rw_encode_job *job)
+/* The densest index that there is memory for. */
+static density_t choose_density(const rw_encode_job *job)
 {
-    uint32_t step = 1;
+    density_t d = {1, WINDOW_MAX};
 
-    while (job->memory > 0 && step < STEP_MAX && memory_with(job, step) > job->memory)
-        step *= 2;
-    return step;
+    while (job->memory > 0 && d.step < STEP_MAX && memory_with(job, d) > job->memory)
+        d.step *= 2;
+    while (job->memory > 0 && d.window > WINDOW_MIN && memory_with(job, d) > job->memory)
+        d.window /= 2;
+    return d;
 }
 
 int rw_plan_fits(const rw_encode_job *job)
 {
-    return job->memory == 0 || memory_with(job, STEP_MAX) <= job->memory;
+    return job->memory == 0 || memory_with(job, choose_density(job)) <= job->memory;
+}
+
+int rw_plan_is_sparse(const rw_encode_job *job)
+{
+    return choose_density(job).step > 1;
 }
 
 /* Planning takes 400 thousandths of the work. */
@@ -71,7 +84,7 @@ static int mask(const rw_plan *plan, int side, uint32_t from, uint32_t to, uint8
 {
     const rw_encode_job *job = plan->job;
     const uint8_t *image = side == RW_BASE ? job->base : job->target;
-    uint32_t most = job->memory > 0 ? PART : to - from, at, piece;
+    uint32_t most = job->memory > 0 ? WINDOW_MAX : to - from, at, piece;
 
     for (at = from; at < to; at += piece) {
         piece = to - at < most ? to - at : most;
@@ -93,7 +106,7 @@ static int by_base(const void *a, const void *b)
 }
 
 /* The middle of the window that holds most of these covers, which are in order of the base. */
-static uint32_t densest(const rw_cover *covers, uint32_t count)
+static uint32_t densest(const rw_cover *covers, uint32_t count, uint32_t window)
 {
     uint64_t inside = 0, most = 0;
     uint32_t first = 0, i, middle = 0;
@@ -102,7 +115,7 @@ static uint32_t densest(const rw_cover *covers, uint32_t count)
         uint32_t end = covers[i].base + covers[i].length;
 
         inside += covers[i].length;
-        for (; first < i && end - covers[first].base > WINDOW; first++)
+        for (; first < i && end - covers[first].base > window; first++)
             inside -= covers[first].length;
         if (inside > most) {
             most = inside;
@@ -116,7 +129,7 @@ static uint32_t densest(const rw_cover *covers, uint32_t count)
 static int index_near(walk_t *w)
 {
     const rw_plan *plan = w->plan;
-    uint32_t count, length = plan->job->base_length, start = 0, middle;
+    uint32_t count, length = plan->job->base_length, window = w->density.window, start = 0, middle;
     rw_cover *here;
 
     for (count = 0; w->known + count < plan->cover_count
@@ -129,13 +142,13 @@ static int index_near(walk_t *w)
         memcpy(here, plan->covers + w->known, sizeof *here * count);
     w->known += count;
     qsort(here, count, sizeof *here, by_base);
-    middle = densest(here, count);
+    middle = densest(here, count, window);
     free(here);
-    if (middle > WINDOW / 2 && length > WINDOW)
-        start = middle - WINDOW / 2 < length - WINDOW ? middle - WINDOW / 2 : length - WINDOW;
+    if (middle > window / 2 && length > window)
+        start = middle - window / 2 < length - window ? middle - window / 2 : length - window;
     w->has_near = 1;
     return rw_index_begin(&w->near, w->base, start,
-                          length - start < WINDOW ? length : start + WINDOW, 1);
+                          length - start < window ? length : start + window, 1);
 }
 
 static int add_covers(walk_t *w, const rw_cover *covers, uint32_t count)
@@ -213,7 +226,10 @@ static int begin(walk_t *w)
     const rw_encode_job *job = w->plan->job;
 
     w->base = job->base;
-    w->part = job->memory > 0 && job->target_length > PART ? PART : job->target_length;
+    w->density = choose_density(job);
+    w->part = job->target_length;
+    if (job->memory > 0 && w->part > w->density.window / 2)
+        w->part = w->density.window / 2;
     if (!w->masks)
         return RW_OK;
     w->masked_base = malloc(job->base_length + (size_t)1);
@@ -232,7 +248,6 @@ static int begin(walk_t *w)
 int rw_plan_covers(rw_plan *plan, int pass)
 {
     const rw_encode_job *job = plan->job;
-    uint32_t step = rw_plan_step(job);
     walk_t w = {0};
     int status;
 
@@ -240,9 +255,9 @@ int rw_plan_covers(rw_plan *plan, int pass)
     w.masks = pass == RW_PASS_SECOND && plan->header.arch != RW_ARCH_NONE;
     status = begin(&w);
     if (status == RW_OK)
-        status = rw_index_begin(&w.all, w.base, 0, job->base_length, step);
+        status = rw_index_begin(&w.all, w.base, 0, job->base_length, w.density.step);
     if (status == RW_OK)
-        status = match_parts(&w, step > 1 && pass == RW_PASS_SECOND);
+        status = match_parts(&w, w.density.step > 1 && pass == RW_PASS_SECOND);
     rw_index_free(&w.all);
     free(w.masked_base);
     free(w.masked_part);

@@ -54,7 +54,7 @@ int rw_plan_pair(rw_plan *plan)
     plan->header.arch = job->arch == RW_ARCH_AUTO ? find_arch(plan) : job->arch;
     if (plan->stopped)
         return RW_CALLBACK;
-    if (plan->header.arch == RW_ARCH_NONE && rw_plan_step(job) == 1)
+    if (plan->header.arch == RW_ARCH_NONE && !rw_plan_is_sparse(job))
         return RW_OK;
     return rw_plan_covers(plan, RW_PASS_SECOND);
 }

@@ -21,8 +21,8 @@ enum { RW_PASS_FIRST, RW_PASS_SECOND };
 /* The covers of a pass: the first one takes the images as they are; the second one masks operands,
  * where there is an instruction set, and knows the covers of the first. */
 int rw_plan_covers(rw_plan *plan, int pass);
-/* The step of the index (rw_index.h) that rw_plan_covers takes; 1 where memory is not limited. */
-uint32_t rw_plan_step(const rw_encode_job *job);
+/* Whether the first pass, for want of memory, indexes some places of the base only. */
+int rw_plan_is_sparse(const rw_encode_job *job);
 /* Whether rw_plan_pair keeps to job->memory. */
 int rw_plan_fits(const rw_encode_job *job);
 /* The same for images of any size in bounded memory: equal blocks are matched first, and only

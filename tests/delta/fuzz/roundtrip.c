@@ -46,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (job.arch > RW_ARCH_LAST)
         job.arch = RW_ARCH_AUTO;
     job.step_bits = 12 + data[1] % 4;
+    job.memory = data[1] >> 6 & 1; /* too little for all: a thin index, in windows */
     job.backend = data[1] / 4 % (RW_BACKEND_FAST + 1);
     if (data[1] & 0x80)
         job.region_length = (((uint32_t)size >> job.step_bits) + 2) << job.step_bits;

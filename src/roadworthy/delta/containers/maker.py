@@ -10,7 +10,7 @@ from typing_extensions import Buffer
 from roadworthy.base.ids import Sha256
 from roadworthy.delta.containers.header import PackedHeader, write_header
 from roadworthy.delta.containers.plan import plan
-from roadworthy.delta.containers.recipe import Kind, Recipe, pack
+from roadworthy.delta.containers.recipe import Recipe, pack
 from roadworthy.delta.containers.zstd import library_version
 from roadworthy.delta.header import RamClass
 from roadworthy.delta.maker import MakeOptions, make
@@ -99,5 +99,5 @@ def _searchable(data: Buffer) -> bytes:
 
 def _largest(recipe: Recipe) -> int:
     lengths = (part.length for part in recipe.target if part.kind.is_packed)
-    blocks = (part.content for part in recipe.base if part.kind > Kind.DEFLATE)
+    blocks = (part.content for part in recipe.base if part.kind.is_block)
     return max(*lengths, *blocks, 0, 0)

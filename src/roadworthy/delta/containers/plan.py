@@ -13,6 +13,7 @@ from typing_extensions import Buffer
 
 from roadworthy.delta import _deflate
 from roadworthy.delta.containers.finder import find_pieces
+from roadworthy.delta.containers.layout import VirtualImage
 from roadworthy.delta.containers.pieces import Piece
 from roadworthy.delta.containers.recipe import (
     PARTS_MAX,
@@ -53,7 +54,8 @@ class Plan:
 class _Target:
     """The target's parts and its virtual image, as they grow."""
 
-    content: Scratch
+    image: bytes
+    content: VirtualImage
     parts: list[TargetPart] = field(default_factory=list)
     repacked: int = 0
     block_bytes: int = 0
@@ -65,81 +67,88 @@ class _Target:
         else:
             self.parts.append(TargetPart(Kind.COPY, length, offset))
 
-    def raw(self, data: memoryview) -> None:
-        if not data:
-            return
-        before = self.parts[-1] if self.parts else None
-        if before and before.kind is Kind.RAW:
-            self.parts[-1] = TargetPart(Kind.RAW, before.length + len(data))
-        else:
-            self.parts.append(TargetPart(Kind.RAW, len(data)))
-        self.content.append(data)
+    def gap(self, length: int) -> None:
+        if length:
+            self.parts.append(TargetPart(Kind.GAP, length))
 
-    def fill(
-        self,
-        target: bytes,
-        pieces: list[Piece],
-        sources: list[Piece | None],
-        repacking: Repacking,
-    ) -> None:
+    def raw(self, offset: int, end: int, after: Piece | None) -> None:
+        if offset < end:
+            self.gap(self.content.raw_gap(offset, end - offset, after.kind if after else None))
+            self.parts.append(TargetPart(Kind.RAW, end - offset))
+            self.content.append(memoryview(self.image)[offset:end])
+
+    def unpacked(self, piece: Piece, parts: list[TargetPart]) -> None:
+        self.gap(self.content.stream_gap(sum(part.length for part in parts)))
+        self.repacked += 1
+        self.block_bytes += piece.length if piece.kind.is_block else 0
+        self.parts += parts
+        for content in contents(self.image, piece):
+            self.content.append(content)
+
+    def fill(self, pieces: list[Piece], sources: list[Piece | None], repacking: Repacking) -> None:
         """Build all of it; a piece that has a source in the base is copied from there."""
-        at, view = 0, memoryview(target)
-        for piece, source in zip(_passing(target, pieces), sources, strict=True):
-            self.raw(view[at : piece.offset])
-            at = piece.end
-            if source:
+        before: Piece | None = None
+        for piece, source in zip(_passing(self.image, pieces), sources, strict=True):
+            parts = None if source else repacking.of(self.image, piece)
+            if not source and parts is None:
+                continue
+            self.raw(before.end if before else 0, piece.offset, before)
+            if parts is not None:
+                self.unpacked(piece, parts)
+            elif source:
                 self.copy(source.offset, source.length)
-                continue
-            parts = repacking.of(target, piece)
-            if parts is None:
-                self.raw(view[piece.offset : piece.end])
-                continue
-            self.repacked += 1
-            self.block_bytes += 0 if piece.kind is Kind.DEFLATE else piece.length
-            self.parts += parts
-            for content in contents(target, piece):
-                self.content.append(content)
-        self.raw(view[at:])
-        forget(target)
+            before = piece
+        self.raw(before.end if before else 0, len(self.image), before)
+        forget(self.image)
 
 
 @dataclass
 class _Base:
     """The base's parts and its virtual image, as they grow."""
 
-    content: Scratch
+    image: bytes
+    content: VirtualImage
     parts: list[BasePart] = field(default_factory=list)
 
-    def add(self, kind: Kind, length: int, content_bytes: int) -> None:
+    def leave_out(self, length: int) -> None:
         before = self.parts[-1] if self.parts else None
-        if before and before.kind is kind and not kind.is_packed:
-            all_content = before.content + content_bytes
-            self.parts[-1] = BasePart(kind, before.length + length, all_content)
-        elif length:
-            self.parts.append(BasePart(kind, length, content_bytes))
+        if before and before.kind is Kind.COPY:
+            self.parts[-1] = BasePart(Kind.COPY, before.length + length, 0)
+        else:
+            self.parts.append(BasePart(Kind.COPY, length, 0))
 
-    def raw(self, data: memoryview) -> None:
-        self.add(Kind.RAW, len(data), len(data))
-        self.content.append(data)
+    def gap(self, length: int) -> None:
+        if length:
+            self.parts.append(BasePart(Kind.GAP, 0, length))
 
-    def fill(self, base: bytes, pieces: list[Piece], left_out: list[bool], *, zstd: bool) -> None:
+    def raw(self, offset: int, end: int, after: Piece | None) -> None:
+        if offset < end:
+            self.gap(self.content.raw_gap(offset, end - offset, after.kind if after else None))
+            self.parts.append(BasePart(Kind.RAW, end - offset, end - offset))
+            self.content.append(memoryview(self.image)[offset:end])
+
+    def unpacked(self, piece: Piece, length: int) -> None:
+        self.gap(self.content.stream_gap(length))
+        self.parts.append(BasePart(piece.kind, piece.length, length))
+        for content in contents(self.image, piece):
+            self.content.append(content)
+
+    def fill(self, pieces: list[Piece], left_out: list[bool], *, zstd: bool) -> None:
         """Build all of it; what is not left out is unpacked."""
-        at, view = 0, memoryview(base)
-        for piece, is_left_out in zip(_passing(base, pieces), left_out, strict=True):
-            self.raw(view[at : piece.offset])
-            at = piece.end
-            if is_left_out:
-                self.add(Kind.COPY, piece.length, 0)
+        before: Piece | None = None
+        for piece, is_left_out in zip(_passing(self.image, pieces), left_out, strict=True):
+            readable = not is_left_out and (zstd or not piece.kind.is_zstd)
+            length = _unpacked_bytes(self.image, piece) if readable else None
+            if length is None and not is_left_out:
                 continue
-            length = None if piece.kind.is_zstd and not zstd else _unpacked_bytes(base, piece)
+            self.raw(before.end if before else 0, piece.offset, before)
             if length is None:
-                self.raw(view[piece.offset : piece.end])
-                continue
-            self.add(piece.kind, piece.length, length)
-            for content in contents(base, piece):
-                self.content.append(content)
-        self.raw(view[at:])
-        forget(base)
+                self.leave_out(piece.length)
+            else:
+                self.unpacked(piece, length)
+            before = piece
+        self.raw(before.end if before else 0, len(self.image), before)
+        forget(self.image)
 
 
 def plan(
@@ -173,11 +182,12 @@ def plan(
     left_out = [key in wanted for key in base_keys]
     repacking = Repacking(zstd)
     with Scratch(scratch) as old_content, Scratch(scratch) as new_content:
-        old, new = _Base(old_content), _Target(new_content)
-        new.fill(target, target_pieces, sources, repacking)
+        old = _Base(base, VirtualImage(old_content))
+        new = _Target(target, VirtualImage(new_content))
+        new.fill(target_pieces, sources, repacking)
         if not new.repacked:
             return None
-        old.fill(base, base_pieces, left_out, zstd=zstd)
+        old.fill(base_pieces, left_out, zstd=zstd)
         if max(len(old.parts), len(new.parts)) > PARTS_MAX:
             return None
         recipe = Recipe(tuple(repacking.styles), tuple(old.parts), tuple(new.parts))

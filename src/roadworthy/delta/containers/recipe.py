@@ -12,6 +12,7 @@ first one holds; the target's parts say how the bytes of the second one become t
                     block packed by zlib                then a zlib stream
     ZSTD            content of a Zstandard frame        a frame
     ZSTD_METADATA   content of a metadata block         such a block, then a frame
+    GAP             no bytes; adds zeros                bytes of the virtual target that are dropped
 
 All numbers of one meaning stand together, because that is shorter once it is compressed.
 """
@@ -24,6 +25,7 @@ from roadworthy.delta.errors import PatchError
 
 __all__ = [
     "BLOCK_BYTES_MAX",
+    "GAP_BYTES_MAX",
     "PARTS_MAX",
     "SEGMENT_BYTES_MAX",
     "BasePart",
@@ -40,6 +42,7 @@ __all__ = [
 
 BLOCK_BYTES_MAX = 1 << 20
 SEGMENT_BYTES_MAX = 1 << 24
+GAP_BYTES_MAX = 4095
 PARTS_MAX = 1 << 18
 _IMAGE_BYTES_MAX = 0x6FFFFFFF
 _STYLES_MAX = 64
@@ -62,11 +65,17 @@ class Kind(IntEnum):
     ZLIB_METADATA = 4
     ZSTD = 5
     ZSTD_METADATA = 6
+    GAP = 7
 
     @property
     def is_packed(self) -> bool:
         """Whether the part is a compressed stream."""
-        return self >= Kind.DEFLATE
+        return self is Kind.DEFLATE or self.is_block
+
+    @property
+    def is_block(self) -> bool:
+        """Whether the part is a block of a squashfs, which is packed at once."""
+        return Kind.ZLIB <= self <= Kind.ZSTD_METADATA
 
     @property
     def is_metadata(self) -> bool:
@@ -100,7 +109,10 @@ Style = DeflateStyle | ZstdStyle
 
 @dataclass(frozen=True, slots=True)
 class BasePart:
-    """The next `length` bytes of the base, which add `content` bytes to the virtual base."""
+    """The next `length` bytes of the base, which add `content` bytes to the virtual base.
+
+    A gap's length is 0.
+    """
 
     kind: Kind
     length: int
@@ -168,7 +180,7 @@ def _columns(recipe: Recipe) -> list[list[int]]:
             offsets.append(step * 2 if step >= 0 else -step * 2 - 1)
             expected = part.offset + part.length
     return [
-        [part.length for part in base],
+        [part.content if part.kind is Kind.GAP else part.length for part in base],
         [part.content for part in base if part.kind.is_packed],
         [part.length for part in recipe.target],
         offsets,
@@ -223,8 +235,8 @@ def _base_parts(reader: VarintReader, kinds: list[Kind]) -> list[BasePart]:
     contents = iter(packed)
     parts = []
     for kind, length in zip(kinds, lengths, strict=True):
-        content = next(contents) if kind.is_packed else length if kind is Kind.RAW else 0
-        parts.append(BasePart(kind, length, content))
+        content = next(contents) if kind.is_packed else 0 if kind is Kind.COPY else length
+        parts.append(BasePart(kind, 0 if kind is Kind.GAP else length, content))
     return parts
 
 
@@ -242,7 +254,7 @@ def _target_parts(reader: VarintReader, marks: bytes) -> list[TargetPart]:
             offset = expected + (-(step + 1 >> 1) if step & 1 else step >> 1)
             expected = offset + length
             parts.append(TargetPart(kind, length, offset))
-        elif kind is Kind.RAW:
+        elif not kind.is_packed:
             parts.append(TargetPart(kind, length))
         else:
             corrections = reader.take(next(sizes))
@@ -254,8 +266,12 @@ def _target_parts(reader: VarintReader, marks: bytes) -> list[TargetPart]:
 def _check(styles: tuple[Style, ...], base: list[BasePart], target: list[TargetPart]) -> None:
     if sum(part.content for part in base) > _IMAGE_BYTES_MAX:
         raise _malformed("unpacks more than a decoder takes")
-    if any(part.content > BLOCK_BYTES_MAX and part.kind > Kind.DEFLATE for part in base):
+    if any(part.content > BLOCK_BYTES_MAX and part.kind.is_block for part in base):
         raise _malformed("has a block that is too large")
+    gaps = [part.content for part in base if part.kind is Kind.GAP]
+    gaps += [part.length for part in target if part.kind is Kind.GAP]
+    if max(gaps, default=0) > GAP_BYTES_MAX:
+        raise _malformed("has a gap that is too large")
     inside = False
     for step in target:
         if (inside or not step.last) and step.kind is not Kind.DEFLATE:

@@ -129,6 +129,8 @@ class Repacker:
             state.part += 1
             return True
         length = min(room, part.length - state.done)
+        if part.kind is Kind.GAP:
+            return self._drop(part)
         if part.kind is Kind.COPY:
             state.ready = self._read_base(part.offset + state.done, length)
         else:
@@ -136,6 +138,18 @@ class Repacker:
         state.done += len(state.ready)
         if state.done < part.length:
             return bool(state.ready)
+        state.part += 1
+        state.done = 0
+        return True
+
+    def _drop(self, part: TargetPart) -> bool:
+        """Take a gap's content and make nothing of it; False when some is missing."""
+        state = self._state
+        dropped = min(len(state.waiting), part.length - state.done)
+        state.waiting = state.waiting[dropped:]
+        state.done += dropped
+        if state.done < part.length:
+            return False
         state.part += 1
         state.done = 0
         return True

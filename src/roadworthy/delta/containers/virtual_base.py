@@ -97,6 +97,8 @@ class VirtualBase:
         part = self._parts[index]
         if part.kind is Kind.RAW:
             return self._read_base(self._offsets[index] + inside, length)
+        if part.kind is Kind.GAP:
+            return bytes(length)
         if part.kind is Kind.DEFLATE:
             return self._from_stream(index, inside, length)
         content = self._kept_content(index, 0)

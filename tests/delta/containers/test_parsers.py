@@ -14,7 +14,14 @@ from roadworthy.base.errors import RoadworthyError
 from roadworthy.base.ids import Sha256
 from roadworthy.delta import containers
 from roadworthy.delta.containers import finder, header, recipe, squashfs
-from roadworthy.delta.containers.recipe import BasePart, DeflateStyle, Kind, Recipe, TargetPart
+from roadworthy.delta.containers.recipe import (
+    GAP_BYTES_MAX,
+    BasePart,
+    DeflateStyle,
+    Kind,
+    Recipe,
+    TargetPart,
+)
 
 CHANCE = SeededChance("parsers").random
 RULE = (0, 0, 15, 15, 32, 258, 258, 4096, 16383)
@@ -26,10 +33,15 @@ BASE = bytes(range(256)) * 8
 
 base_parts = st.builds(
     BasePart, st.just(Kind.DEFLATE), st.integers(0, 1 << 30), st.integers(0, 1 << 24)
-) | st.integers(0, 1 << 24).map(lambda n: BasePart(Kind.RAW, n, n))
+) | (
+    st.integers(0, 1 << 24).map(lambda n: BasePart(Kind.RAW, n, n))
+    | st.integers(0, GAP_BYTES_MAX).map(lambda n: BasePart(Kind.GAP, 0, n))
+)
 target_parts = (
     st.builds(TargetPart, st.just(Kind.RAW), st.integers(0, 1 << 24))
     | st.builds(TargetPart, st.just(Kind.COPY), st.integers(0, 1 << 24), st.integers(0, 1 << 24))
+    | st.builds(TargetPart, st.just(Kind.GAP), st.integers(0, GAP_BYTES_MAX))
+    | st.binary(max_size=20).map(lambda b: TargetPart(Kind.LITERAL, len(b), literal=b))
     | st.builds(
         TargetPart,
         st.sampled_from([Kind.DEFLATE, Kind.ZLIB, Kind.ZLIB_METADATA]),
@@ -84,11 +96,42 @@ def test_a_damaged_recipe_is_a_recipe_or_refused(made: Recipe, at: int, flip: in
         [TargetPart(Kind.ZLIB, 5, style=9)],
         [TargetPart(Kind.ZLIB, (1 << 20) + 1)],
         [TargetPart(Kind.DEFLATE, (1 << 24) + 1)],
+        [TargetPart(Kind.GAP, GAP_BYTES_MAX + 1)],
+        [TargetPart(Kind.DEFLATE, 5, last=False), TargetPart(Kind.GAP, 5)],
+        [TargetPart(Kind.LITERAL, 5, literal=b"1234")],
     ],
 )
 def test_a_recipe_that_no_decoder_can_follow_is_refused(parts: list[TargetPart]) -> None:
     with pytest.raises(delta.PatchError):
         recipe.parse(recipe.pack(Recipe(STYLES, (), tuple(parts))))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        BasePart(Kind.GAP, 0, GAP_BYTES_MAX + 1),
+        BasePart(Kind.LITERAL, 5, 5),
+        BasePart(Kind.ZLIB, 5, (1 << 20) + 1),
+        BasePart(Kind.DEFLATE, 5, 0x6FFFFFFF),
+    ],
+)
+def test_a_base_that_no_decoder_can_unpack_is_refused(part: BasePart) -> None:
+    with pytest.raises(delta.PatchError):
+        recipe.parse(recipe.pack(Recipe(STYLES, (BasePart(Kind.RAW, 1, 1), part), ())))
+
+
+def test_gaps_count_as_content_that_a_decoder_unpacks() -> None:
+    gaps = (BasePart(Kind.GAP, 0, GAP_BYTES_MAX),) * 2
+    most = BasePart(Kind.RAW, 0x6FFFFFFF - 2 * GAP_BYTES_MAX, 0x6FFFFFFF - 2 * GAP_BYTES_MAX)
+    assert recipe.parse(recipe.pack(Recipe(STYLES, (*gaps, most), ()))).base[-1] == most
+    with pytest.raises(delta.PatchError, match="more than a decoder takes"):
+        recipe.parse(recipe.pack(Recipe(STYLES, (*gaps, most, gaps[0]), ())))
+
+
+def test_a_kind_of_part_that_is_none_is_refused() -> None:
+    for mark in (9, 15, 17, 23, 25, 32, 255):
+        with pytest.raises(delta.PatchError, match="kind of part"):
+            recipe.parse(bytes([0, 1, 0, mark, 0]))
 
 
 def test_all_blocks_of_a_squashfs_are_found() -> None:
@@ -139,9 +182,16 @@ def test_gzip_heads_with_all_fields_are_followed() -> None:
     assert finder.find_pieces(b"\x1f\x8b\x08\x08" + b"no end of a name") == []
 
 
-def forged(made: Recipe, content: bytes, target: bytes, largest: int = 1 << 20) -> bytes:
-    """Return a well-formed patch with any recipe and any virtual target."""
-    virtual = BASE[: sum(part.content for part in made.base)]
+def forged(
+    made: Recipe,
+    content: bytes,
+    target: bytes,
+    largest: int = 1 << 20,
+    virtual: bytes | None = None,
+) -> bytes:
+    """Return a well-formed patch with any recipe and any virtual images."""
+    if virtual is None:
+        virtual = BASE[: sum(part.content for part in made.base)]
     parts = delta.make(b"", recipe.pack(made)).data, delta.make(virtual, content).data
     hashes = [Sha256(hashlib.sha256(each).hexdigest()) for each in (BASE, target)]
     lengths = len(BASE), len(target), len(parts[0]), len(parts[1])
@@ -167,12 +217,40 @@ def test_a_recipe_made_by_hand_is_followed() -> None:
     assert containers.PackedDecoder(BASE).feed(patch) == target
 
 
+def test_gaps_and_literals_are_followed_at_any_cut() -> None:
+    """What stands in a gap of the target means nothing; the base's gaps are zeros."""
+    gapped = (BasePart(Kind.GAP, 0, 300), *WHOLE)
+    parts = (
+        TargetPart(Kind.GAP, 200),
+        TargetPart(Kind.LITERAL, 4, literal=b"head"),
+        TargetPart(Kind.RAW, 120),
+        TargetPart(Kind.GAP, 3),
+        TargetPart(Kind.LITERAL, 4, literal=b"tail"),
+        TargetPart(Kind.GAP, 1),
+    )
+    virtual = bytes(300) + BASE
+    content = b"?" * 200 + virtual[240:360] + b"any!"
+    target = b"head" + virtual[240:360] + b"tail"
+    patch = forged(Recipe(STYLES, gapped, parts), content, target, virtual=virtual)
+    assert applied(patch) == target
+    machine, written = containers.PackedDecoder(BASE), b""
+    while machine.patch_offset < len(patch):
+        at = machine.patch_offset
+        written += machine.feed(patch[at : at + 1])
+        machine = containers.PackedDecoder(BASE, machine.journal())
+    machine.finish()
+    assert written == target
+
+
 @pytest.mark.parametrize(
     ("made", "content"),
     [
         (Recipe(STYLES, (BasePart(Kind.RAW, 9, 9),), (TargetPart(Kind.RAW, 5),)), b"12345"),
         (Recipe(STYLES, WHOLE, (TargetPart(Kind.RAW, 5),)), b"123456"),
         (Recipe(STYLES, WHOLE, (TargetPart(Kind.RAW, 5),)), b"1234"),
+        (Recipe(STYLES, WHOLE, (TargetPart(Kind.GAP, 5), TargetPart(Kind.RAW, 5))), b"123412345"),
+        (Recipe(STYLES, WHOLE, (TargetPart(Kind.RAW, 5), TargetPart(Kind.GAP, 5))), b"12345"),
+        (Recipe(STYLES, WHOLE, (TargetPart(Kind.LITERAL, 5, literal=b"12345"),)), b"1"),
         (Recipe(STYLES, WHOLE, (TargetPart(Kind.COPY, 5, len(BASE) - 4),)), b""),
         (Recipe(STYLES, WHOLE, (TargetPart(Kind.COPY, 50, 1),)), b""),
         (Recipe(STYLES, WHOLE, (TargetPart(Kind.ZLIB, 5, corrections=b"\xff" * 9),)), b"12345"),

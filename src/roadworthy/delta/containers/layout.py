@@ -3,15 +3,26 @@
 The plain patch predicts instructions, which stand at multiples of 2 or 4, and page addresses,
 which count from multiples of 4096. Code of a stream is meant for an address of its own, so its
 content begins on a page; bytes of the image itself keep their place in the page. The bytes that
-are skipped for it are zero and stand in the recipe as gaps, so only makers know these rules.
+are skipped for it are zero and stand in the recipe as gaps. The head of an image that is one gzip
+file stands in the recipe, so that the content is at 0, where an ELF header is looked for and
+addresses may count from. Only makers know these rules.
 """
 
+from roadworthy.delta.containers.pieces import Piece
 from roadworthy.delta.containers.recipe import GAP_BYTES_MAX, Kind
 from roadworthy.delta.scratch import Scratch
 
-__all__ = ["VirtualImage"]
+__all__ = ["VirtualImage", "is_head"]
 
 _PAGE_BYTES = GAP_BYTES_MAX + 1
+_HEAD_BYTES_MAX = 64
+
+
+def is_head(before: Piece | None, after: Piece | None) -> bool:
+    """Whether what stands between two pieces is the head of a gzip file that is the image."""
+    if before is not None or after is None:
+        return False
+    return after.kind is Kind.DEFLATE and after.offset <= _HEAD_BYTES_MAX
 
 
 class VirtualImage:

@@ -13,7 +13,7 @@ from typing_extensions import Buffer
 
 from roadworthy.delta import _deflate
 from roadworthy.delta.containers.finder import find_pieces
-from roadworthy.delta.containers.layout import VirtualImage
+from roadworthy.delta.containers.layout import VirtualImage, is_head
 from roadworthy.delta.containers.pieces import Piece
 from roadworthy.delta.containers.recipe import (
     PARTS_MAX,
@@ -71,9 +71,13 @@ class _Target:
         if length:
             self.parts.append(TargetPart(Kind.GAP, length))
 
-    def raw(self, offset: int, end: int, after: Piece | None) -> None:
-        if offset < end:
-            self.gap(self.content.raw_gap(offset, end - offset, after.kind if after else None))
+    def between(self, before: Piece | None, after: Piece | None) -> None:
+        offset, end = _between(self.image, before, after)
+        if is_head(before, after):
+            head = bytes(self.image[offset:end])
+            self.parts.append(TargetPart(Kind.LITERAL, len(head), literal=head))
+        elif offset < end:
+            self.gap(self.content.raw_gap(offset, end - offset, before.kind if before else None))
             self.parts.append(TargetPart(Kind.RAW, end - offset))
             self.content.append(memoryview(self.image)[offset:end])
 
@@ -92,13 +96,13 @@ class _Target:
             parts = None if source else repacking.of(self.image, piece)
             if not source and parts is None:
                 continue
-            self.raw(before.end if before else 0, piece.offset, before)
+            self.between(before, piece)
             if parts is not None:
                 self.unpacked(piece, parts)
             elif source:
                 self.copy(source.offset, source.length)
             before = piece
-        self.raw(before.end if before else 0, len(self.image), before)
+        self.between(before, None)
         forget(self.image)
 
 
@@ -121,9 +125,12 @@ class _Base:
         if length:
             self.parts.append(BasePart(Kind.GAP, 0, length))
 
-    def raw(self, offset: int, end: int, after: Piece | None) -> None:
-        if offset < end:
-            self.gap(self.content.raw_gap(offset, end - offset, after.kind if after else None))
+    def between(self, before: Piece | None, after: Piece | None) -> None:
+        offset, end = _between(self.image, before, after)
+        if is_head(before, after):
+            self.leave_out(end - offset)
+        elif offset < end:
+            self.gap(self.content.raw_gap(offset, end - offset, before.kind if before else None))
             self.parts.append(BasePart(Kind.RAW, end - offset, end - offset))
             self.content.append(memoryview(self.image)[offset:end])
 
@@ -141,13 +148,13 @@ class _Base:
             length = _unpacked_bytes(self.image, piece) if readable else None
             if length is None and not is_left_out:
                 continue
-            self.raw(before.end if before else 0, piece.offset, before)
+            self.between(before, piece)
             if length is None:
                 self.leave_out(piece.length)
             else:
                 self.unpacked(piece, length)
             before = piece
-        self.raw(before.end if before else 0, len(self.image), before)
+        self.between(before, None)
         forget(self.image)
 
 
@@ -192,6 +199,10 @@ def plan(
             return None
         recipe = Recipe(tuple(repacking.styles), tuple(old.parts), tuple(new.parts))
         return Plan(recipe, old_content.image(), new_content.image(), new.block_bytes)
+
+
+def _between(image: bytes, before: Piece | None, after: Piece | None) -> tuple[int, int]:
+    return before.end if before else 0, after.offset if after else len(image)
 
 
 def _worth(target: bytes) -> int:

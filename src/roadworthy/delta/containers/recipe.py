@@ -13,6 +13,7 @@ first one holds; the target's parts say how the bytes of the second one become t
     ZSTD            content of a Zstandard frame        a frame
     ZSTD_METADATA   content of a metadata block         such a block, then a frame
     GAP             no bytes; adds zeros                bytes of the virtual target that are dropped
+    LITERAL         none                                bytes that stand in the recipe
 
 All numbers of one meaning stand together, because that is shorter once it is compressed.
 """
@@ -66,6 +67,7 @@ class Kind(IntEnum):
     ZSTD = 5
     ZSTD_METADATA = 6
     GAP = 7
+    LITERAL = 16
 
     @property
     def is_packed(self) -> bool:
@@ -86,6 +88,9 @@ class Kind(IntEnum):
     def is_zstd(self) -> bool:
         """Whether the stream is a Zstandard frame."""
         return self in (Kind.ZSTD, Kind.ZSTD_METADATA)
+
+
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ class TargetPart:
     style: index into the recipe's styles.
     corrections: where a deflate stream differs from what its style predicts.
     last: whether a bare deflate stream ends with this segment.
+    literal: the bytes themselves, of a LITERAL part.
     """
 
     kind: Kind
@@ -135,6 +141,7 @@ class TargetPart:
     style: int = 0
     corrections: bytes = b""
     last: bool = True
+    literal: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,7 @@ def pack(recipe: Recipe) -> bytes:
     out += bytes(part.kind | (0 if part.last else 8) for part in recipe.target)
     for column in _columns(recipe):
         _put_all(out, column)
-    out += b"".join(part.corrections for part in recipe.target)
+    out += b"".join(part.corrections + part.literal for part in recipe.target)
     return bytes(out)
 
 
@@ -213,9 +220,9 @@ def _malformed(what: str) -> PatchError:
 
 
 def _kind(byte: int) -> Kind:
-    if byte > max(Kind):
+    if byte not in _KINDS:
         raise _malformed("names a kind of part that this decoder does not know")
-    return Kind(byte)
+    return _KINDS[byte]
 
 
 def _style(reader: VarintReader) -> Style:
@@ -254,6 +261,8 @@ def _target_parts(reader: VarintReader, marks: bytes) -> list[TargetPart]:
             offset = expected + (-(step + 1 >> 1) if step & 1 else step >> 1)
             expected = offset + length
             parts.append(TargetPart(kind, length, offset))
+        elif kind is Kind.LITERAL:
+            parts.append(TargetPart(kind, length, literal=reader.take(length)))
         elif not kind.is_packed:
             parts.append(TargetPart(kind, length))
         else:
@@ -264,16 +273,11 @@ def _target_parts(reader: VarintReader, marks: bytes) -> list[TargetPart]:
 
 
 def _check(styles: tuple[Style, ...], base: list[BasePart], target: list[TargetPart]) -> None:
-    if sum(part.content for part in base) > _IMAGE_BYTES_MAX:
-        raise _malformed("unpacks more than a decoder takes")
-    if any(part.content > BLOCK_BYTES_MAX and part.kind.is_block for part in base):
-        raise _malformed("has a block that is too large")
-    gaps = [part.content for part in base if part.kind is Kind.GAP]
-    gaps += [part.length for part in target if part.kind is Kind.GAP]
-    if max(gaps, default=0) > GAP_BYTES_MAX:
-        raise _malformed("has a gap that is too large")
+    _check_base(base)
     inside = False
     for step in target:
+        if step.kind is Kind.GAP and step.length > GAP_BYTES_MAX:
+            raise _malformed("has a gap that is too large")
         if (inside or not step.last) and step.kind is not Kind.DEFLATE:
             raise _malformed("leaves a deflate stream open")
         inside = not step.last
@@ -281,6 +285,18 @@ def _check(styles: tuple[Style, ...], base: list[BasePart], target: list[TargetP
             _check_packed(styles, step)
     if inside:
         raise _malformed("leaves a deflate stream open")
+
+
+def _check_base(parts: list[BasePart]) -> None:
+    if sum(part.content for part in parts) > _IMAGE_BYTES_MAX:
+        raise _malformed("unpacks more than a decoder takes")
+    for part in parts:
+        if part.kind is Kind.LITERAL:
+            raise _malformed("adds bytes of its own to the base")
+        if part.kind.is_block and part.content > BLOCK_BYTES_MAX:
+            raise _malformed("has a block that is too large")
+        if part.kind is Kind.GAP and part.content > GAP_BYTES_MAX:
+            raise _malformed("has a gap that is too large")
 
 
 def _check_packed(styles: tuple[Style, ...], part: TargetPart) -> None:

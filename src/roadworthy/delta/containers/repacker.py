@@ -133,6 +133,8 @@ class Repacker:
             return self._drop(part)
         if part.kind is Kind.COPY:
             state.ready = self._read_base(part.offset + state.done, length)
+        elif part.kind is Kind.LITERAL:
+            state.ready = part.literal[state.done : state.done + length]
         else:
             state.ready, state.waiting = state.waiting[:length], state.waiting[length:]
         state.done += len(state.ready)

@@ -18,9 +18,6 @@ __all__ = ["MakeOptions", "Patch", "make"]
 _AUTO = 255
 _STEP_BYTES_MIN = 1 << 12
 _STEP_BYTES_MAX = 1 << 24
-_STEP_BYTES = 1 << 16
-_STEP_BYTES_LARGE = 1 << 20
-_STEPS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,8 @@ class MakeOptions:
         ones; None takes the shorter.
     architecture: instruction set; None finds it from the images.
     step_bytes: target bytes between hashes, a power of two from 4 KiB to 16 MiB; None takes
-        64 KiB, and more for large images that are not replaced in place.
+        64 KiB where the target is replaced in place, and else from 64 KiB to 4 MiB, so that an
+        image has about 128 steps at most and hashes take about 1 % of the patch at most.
     region_bytes: size of the one slot in which the target replaces the base in place; the base
         is moved to its end first, by a multiple of the step size, which should therefore be a
         multiple of the size of an erase sector. None for a target with a place of its own.
@@ -60,7 +58,7 @@ class MakeOptions:
         Raises:
             InputError: the step size is not a power of two from 4 KiB to 16 MiB.
         """
-        size = _STEP_BYTES if self.step_bytes is None else self.step_bytes
+        size = _STEP_BYTES_MIN if self.step_bytes is None else self.step_bytes
         if size & (size - 1) != 0 or not _STEP_BYTES_MIN <= size <= _STEP_BYTES_MAX:
             raise InputError(
                 "is not a step size",
@@ -112,7 +110,7 @@ def make(
                 back_end,
                 chosen.ram_class,
                 architecture,
-                _step_bytes(chosen, memoryview(target).nbytes).bit_length() - 1,
+                0 if chosen.step_bytes is None else chosen.step_bytes.bit_length() - 1,
                 chosen.region_bytes or 0,
                 memory_bytes,
             ),
@@ -121,15 +119,6 @@ def make(
     except _codec.CodecError as error:
         raise error_of(error.args[0]) from None
     return Patch(data, inspect(data))
-
-
-def _step_bytes(options: MakeOptions, target_bytes: int) -> int:
-    if options.step_bytes is not None:
-        return options.step_bytes
-    if options.region_bytes is not None:
-        return _STEP_BYTES
-    share = 1 << (target_bytes // _STEPS).bit_length()
-    return min(max(share, _STEP_BYTES), _STEP_BYTES_LARGE)
 
 
 def _forget_pages(

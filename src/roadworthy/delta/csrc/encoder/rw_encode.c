@@ -54,13 +54,13 @@ static void describe(rw_plan *plan, uint8_t backend)
     h->backend = backend;
     h->ram_class = job->ram_class;
     h->arch = RW_ARCH_NONE;
-    h->step_bits = job->step_bits;
+    h->step_bits = rw_step_bits(job);
     h->base_length = job->base_length;
     h->target_length = job->target_length;
     h->slot_count = RW_SLOT_LINE;
     if (job->region_length > 0) {
         h->flags = RW_FLAG_IN_PLACE;
-        h->shift = (job->region_length - job->base_length) >> job->step_bits << job->step_bits;
+        h->shift = (job->region_length - job->base_length) >> h->step_bits << h->step_bits;
     }
 }
 
@@ -141,7 +141,8 @@ static int report(const rw_plan *plan, uint32_t position)
 static void close_step(rw_view *view, const rw_encode_job *job)
 {
     rw_engine *e = view->engine;
-    uint32_t start = e->position == 0 ? 0 : (e->position - 1) >> job->step_bits << job->step_bits;
+    uint32_t bits = e->header.step_bits,
+             start = e->position == 0 ? 0 : (e->position - 1) >> bits << bits;
 
     rw_sha256_update(&e->sha, job->target + start, e->position - start);
     if (e->position < job->target_length)
@@ -152,7 +153,7 @@ static int code_target(rw_view *view, const rw_plan *plan)
 {
     const rw_encode_job *job = plan->job;
     rw_engine *e = view->engine;
-    uint32_t mask = (1u << job->step_bits) - 1, i;
+    uint32_t mask = (1u << e->header.step_bits) - 1, i;
 
     e->phase = RW_PHASE_TARGET;
     for (i = 0; i < job->target_length; i = e->position) {
@@ -283,18 +284,6 @@ static int make_patch(rw_plan *plan, uint8_t **patch, uint32_t *length)
     return RW_OK;
 }
 
-/* Keeps the shorter of two patches and frees the other. */
-static void keep_shorter(uint8_t **patch, uint32_t *length, uint8_t *other, uint32_t other_length)
-{
-    if (other_length < *length) {
-        free(*patch);
-        *patch = other;
-        *length = other_length;
-    } else {
-        free(other);
-    }
-}
-
 /* Codes once more, and keeps the shorter patch. */
 static int code_again(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
@@ -302,16 +291,35 @@ static int code_again(rw_plan *plan, uint8_t **patch, uint32_t *length)
     uint32_t other_length;
     int status = make_patch(plan, &other, &other_length);
 
+    if (status != RW_OK)
+        return status;
+    if (other_length < *length) {
+        uint8_t *longer = *patch;
+
+        *patch = other;
+        *length = other_length;
+        other = longer;
+    }
+    free(other);
+    return RW_OK;
+}
+
+/* Codes, and once more in wider steps if hashes take a large part of the patch. */
+static int code_first(rw_plan *plan, uint8_t **patch, uint32_t *length)
+{
+    int status = make_patch(plan, patch, length);
+    uint8_t bits = plan->header.step_bits;
+
     if (status == RW_OK)
-        keep_shorter(patch, length, other, other_length);
-    return status;
+        plan->header.step_bits = rw_wider_step_bits(plan->job, &plan->header, *length);
+    return plan->header.step_bits == bits ? status : code_again(plan, patch, length);
 }
 
 /* Codes in each way that may be the shortest. */
 static int code_best(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
     uint32_t base = plan->header.base_length;
-    int status = make_patch(plan, patch, length);
+    int status = code_first(plan, patch, length);
 
     if (status == RW_OK && plan->header.backend == RW_BACKEND_FAST
         && plan->job->backend == RW_BACKEND_AUTO) {

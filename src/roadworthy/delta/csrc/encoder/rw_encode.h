@@ -10,7 +10,8 @@
 typedef struct {
     const uint8_t *base, *target;
     uint32_t base_length, target_length;
-    uint8_t ram_class, arch, step_bits, backend;
+    uint8_t ram_class, arch, backend;
+    uint8_t step_bits; /* 0: as many as make hashes a small part of the patch */
     /* Bytes that planning may take, pages of mapped images included; 0 for no limit. Less than some
      * MB is not kept to. */
     uint64_t memory;

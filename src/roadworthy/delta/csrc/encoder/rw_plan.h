@@ -42,6 +42,12 @@ int rw_split_covers(rw_plan *plan);
 uint32_t rw_append_cover(rw_cover *list, uint32_t count, const rw_cover *cover, uint32_t from,
                          uint32_t to);
 
+/* The steps to begin with: those that the job asks for, or the shortest that are fit for it. */
+uint8_t rw_step_bits(const rw_encode_job *job);
+/* The shortest steps, of those that are not asked for, whose hashes are a small part of a patch:
+ * it has the header and `length` bytes with the steps that the header tells. */
+uint8_t rw_wider_step_bits(const rw_encode_job *job, const rw_header *header, uint32_t length);
+
 /* Work on no more bytes than this is done between two reports. */
 #define REPORT_BYTES (1u << 21)
 /* Tells that `permille` of the work is done; RW_OK to go on. */

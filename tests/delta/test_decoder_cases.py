@@ -40,6 +40,12 @@ def test_the_fast_back_end_finds_matches_in_any_image(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_the_planner_knows_what_earlier_bytes_of_the_target_tell(tmp_path: Path) -> None:
+    program = compiled(tmp_path, "echo_cases.c", str(ENCODER / "rw_echo.c"))
+    result = subprocess.run([str(program)], check=False, capture_output=True, text=True)  # noqa: S603
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 ARM, THUMB = delta.Architecture.ARM, delta.Architecture.THUMB
 
 

@@ -101,8 +101,6 @@ static uint32_t bits_for(uint32_t n, uint32_t most)
 static void size_tables(rw_plan *plan)
 {
     static const uint8_t memo_bits[RW_RAM_CLASSES] = {9, 12, 16};
-    static const uint8_t window_bits[RW_RAM_CLASSES] = {11, 14, 18};
-    static const uint8_t index_bits[RW_RAM_CLASSES] = {9, 12, 17};
     static const uint8_t fast_window_bits[RW_RAM_CLASSES] = {12, 16, 20};
     rw_header *h = &plan->header;
     uint32_t class = h->ram_class, room = rw_class_size(class), need = h->target_length;
@@ -112,11 +110,11 @@ static void size_tables(rw_plan *plan)
     h->cover_count = plan->cover_count;
     h->memo_bits =
         h->arch == RW_ARCH_NONE ? 0 : (uint8_t)bits_for(need / 16 + 64, memo_bits[class]);
-    h->window_bits = (uint8_t)bits_for(need + 64, window_bits[class]);
+    h->window_bits = (uint8_t)bits_for(need + 64, rw_window_bits[class]);
     if (h->backend == RW_BACKEND_FAST)
         h->window_bits = (uint8_t)bits_for(need + 64, fast_window_bits[class]);
     else
-        h->index_bits = (uint8_t)bits_for(need + h->base_length + 64, index_bits[class]);
+        h->index_bits = (uint8_t)bits_for(need + h->base_length + 64, rw_index_bits[class]);
     h->slot_count = RW_SLOT_LINE;
     room -= rw_workspace_size(h);
     room = (room / 4 + RW_SLOT_LINE) & ~(RW_SLOT_LINE - 1);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rw_echo.h"
+
 #define PRUNE_EVERY 16
 #define TOLD_EVERY (1u << 18)
 #define BEAM 32
@@ -29,6 +31,7 @@ typedef struct {
     state_t past[PAST]; /* the best states before the last target bytes */
     uint32_t padding_end; /* of the run of equal target bytes that was looked at last */
     uint32_t state_count;
+    rw_echo echo;
     int failed; /* a status below 0 */
 } search_t;
 
@@ -277,13 +280,26 @@ static void look_around(search_t *s, uint32_t at)
         look_up(s, job->indexes[1], at);
 }
 
-/* Takes a target byte in a state. */
-static void stay(const rw_match_job *job, uint32_t at, state_t *state)
+/* Takes a target byte in a state, for `most` at most. */
+static void stay(const rw_match_job *job, uint32_t at, state_t *state, uint32_t most)
 {
     uint32_t cost = byte_cost(job, at, state->shift);
 
     state->run = cost == job->miss_cost ? 0 : state->run + 1;
-    state->cost += cost;
+    state->cost += cost < most ? cost : most;
+}
+
+/* What each state pays for a byte. One that earlier target bytes tell costs little everywhere. */
+static void pay(search_t *s, uint32_t at)
+{
+    const rw_match_job *job = s->job;
+    int told = rw_echo_sure(&s->echo, at);
+    uint32_t i;
+
+    s->states[0].run = 0;
+    s->states[0].cost += told ? job->echo_cost : job->insert_cost;
+    for (i = 1; i < s->state_count; i++)
+        stay(job, at, s->states + i, told ? job->echo_miss_cost : UINT32_MAX);
 }
 
 /* A state that fell behind starts again from the best one, if it now fits. */
@@ -363,10 +379,7 @@ static void walk(search_t *s)
             look_around(s, at);
         if (best->shift == INSERT || best->run < 16)
             relax(s, at);
-        s->states[0].cost += job->insert_cost;
-        s->states[0].run = 0;
-        for (i = 1; i < s->state_count; i++)
-            stay(job, at, s->states + i);
+        pay(s, at);
     }
 }
 
@@ -423,8 +436,11 @@ int32_t rw_match(const rw_match_job *job, rw_cover **covers)
     if (s == 0)
         return RW_NO_MEMORY;
     s->job = job;
-    walk(s);
-    count = s->failed != 0 ? s->failed : collect(s, covers);
+    if (rw_echo_begin(&s->echo, job->target, job->window_bits, job->index_bits)) {
+        walk(s);
+        count = s->failed != 0 ? s->failed : collect(s, covers);
+    }
+    rw_echo_free(&s->echo);
     free(s->nodes);
     free(s);
     return count;

@@ -2,8 +2,9 @@
  *
  * A path through the target is searched for (Viterbi with a beam): its states are shifts
  * (base - target offset) and "insert". Staying in a shift costs little where the bytes agree
- * and a byte's worth where they don't; changing costs what a cover costs. New shifts come from
- * an index of the base. Base and target are given with the operands of instructions masked, because
+ * and a byte's worth where they don't; changing costs what a cover costs. Bytes in a long match with
+ * earlier target bytes cost next to nothing without a cover. New shifts come from an index of the
+ * base. Base and target are given with the operands of instructions masked, because
  * those are predicted later.
  */
 #ifndef RW_MATCH_H
@@ -22,6 +23,8 @@ typedef struct {
     uint32_t shifts[2];                         /* likely ones to begin with */
     uint32_t switch_cost, insert_cost; /* in 1/32 bit, as all costs */
     uint32_t insert_switch_cost, miss_cost, hit_cost, masked_cost;
+    uint32_t echo_cost, echo_miss_cost; /* of bytes that earlier ones of the target tell */
+    uint8_t window_bits, index_bits;    /* how far back those may be, and how many are looked up */
     /* Told now and then how far the work on the target is; 0 to go on. */
     int (*told)(void *user, uint32_t at);
     void *user;

@@ -189,6 +189,10 @@ static int match_part(walk_t *w)
                           250,
                           1,
                           16,
+                          2,
+                          32,
+                          rw_window_bits[job->ram_class],
+                          rw_index_bits[job->ram_class],
                           report,
                           w};
     rw_cover *covers = 0;

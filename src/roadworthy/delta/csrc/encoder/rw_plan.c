@@ -5,6 +5,9 @@
 
 #include "rw_map.h"
 
+const uint8_t rw_window_bits[RW_RAM_CLASSES] = {11, 14, 18};
+const uint8_t rw_index_bits[RW_RAM_CLASSES] = {9, 12, 17};
+
 static void look_on(void *user)
 {
     rw_plan *plan = user;

@@ -15,6 +15,10 @@ typedef struct {
     int stopped;          /* rw_report said so while the images were looked at */
 } rw_plan;
 
+/* How far the mixing back end looks back at most, and how many places it remembers. */
+extern const uint8_t rw_window_bits[RW_RAM_CLASSES];
+extern const uint8_t rw_index_bits[RW_RAM_CLASSES];
+
 /* Matches the images as they are, learns from that what code they hold, and matches again. */
 int rw_plan_pair(rw_plan *plan);
 enum { RW_PASS_FIRST, RW_PASS_SECOND };

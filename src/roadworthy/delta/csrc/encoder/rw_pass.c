@@ -179,7 +179,7 @@ static int match_part(walk_t *w)
                           w->masks ? w->masked_part : target,
                           w->marks,
                           {&w->all, w->has_near ? &w->near : 0},
-                          job->memory > 0 ? BACK : 0,
+                          BACK,
                           job->base_length,
                           w->to - w->from,
                           {w->from, w->from},

@@ -20,8 +20,7 @@ __all__ = ["Packed", "make_packed"]
 _MEMORY_SHARE = 12
 _REPACKING_BYTES = 8_000_000
 _INTERPRETER_BYTES = 28_000_000
-_OWN_BYTES_MAX = 48_000_000
-_MEMORY_BYTES_MIN = 16_000_000
+_MEMORY_BYTES_MIN = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,11 @@ def make_packed(base: Buffer, target: Buffer, options: MakeOptions | None = None
 def _memory_bytes(base_bytes: int) -> int:
     """Return what the plain patch may take, so that all takes twelve times the packed base.
 
-    Where that leaves little, the interpreter itself is not counted. Below some MB the floor is what
-    any search needs.
+    Small images have more, which every machine that makes patches has: with less a search of what
+    they unpack to finds too little.
     """
     whole = _MEMORY_SHARE * base_bytes
-    own_bytes = min(whole - _REPACKING_BYTES, _OWN_BYTES_MAX)
-    return max(whole - _REPACKING_BYTES - _INTERPRETER_BYTES, own_bytes, _MEMORY_BYTES_MIN)
+    return max(whole - _REPACKING_BYTES - _INTERPRETER_BYTES, _MEMORY_BYTES_MIN)
 
 
 def _searchable(data: Buffer) -> bytes:

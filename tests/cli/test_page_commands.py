@@ -27,7 +27,7 @@ def test_pages_show_commands() -> None:
 @pytest.mark.parametrize(("page", "line"), shown())
 def test_a_command_on_a_page_is_whole(page: str, line: str) -> None:
     command: click.Command = root
-    context, words = click.Context(root), line.split()
+    context, words = click.Context(root, **root.context_settings), line.split()
     while isinstance(command, click.Group):
         found = command.get_command(context, words.pop(0))
         assert found is not None, f"{page}: {line}"

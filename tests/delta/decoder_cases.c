@@ -350,6 +350,31 @@ static void phases_that_a_stored_patch_lacks_are_refused(void)
         REFUSED((view.engine->phase = lacking[i], view.engine->counter = 0));
 }
 
+/* The payload of another back end makes any bytes, by models of the smallest size. */
+static rw_view stop_half_way_of_a_fast_patch(rw_line **lines)
+{
+    rw_header h = good;
+    rw_view view;
+
+    h.backend = RW_BACKEND_FAST;
+    h.slot_count = RW_FAST_SLOTS_MIN;
+    h.cover_count = h.flags = h.index_bits = 0;
+    view = stop_half_way(&h);
+    *lines = (rw_line *)(void *)(view.slots + RW_LITERAL_AT + 2 * RW_LITERAL_USES * RW_SHARES);
+    return view;
+}
+
+/* The fast back end has no weights to prime. */
+static void priming_without_its_flag_is_refused(void)
+{
+    rw_line *lines;
+    rw_view view = stop_half_way_of_a_fast_patch(&lines);
+
+    memcpy(journal, memory, sizeof memory);
+    REFUSED((view.engine->phase = RW_PHASE_PRIME, view.engine->counter = 0));
+    (void)lines;
+}
+
 static void covers_out_of_range_are_refused(void)
 {
     rw_view view = stop_half_way(&good);
@@ -390,20 +415,6 @@ static void weights_at_their_limit_stay_there(void)
     i = rw_decoder_journal_size(memory);
     CHECK(rw_decoder_resume(memory, sizeof memory, i) == RW_OK);
     CHECK(apply() == RW_MISMATCH);
-}
-
-/* The payload of another back end makes any bytes, by models of the smallest size. */
-static rw_view stop_half_way_of_a_fast_patch(rw_line **lines)
-{
-    rw_header h = good;
-    rw_view view;
-
-    h.backend = RW_BACKEND_FAST;
-    h.slot_count = RW_FAST_SLOTS_MIN;
-    h.cover_count = h.flags = h.index_bits = 0;
-    view = stop_half_way(&h);
-    *lines = (rw_line *)(void *)(view.slots + RW_LITERAL_AT + 2 * RW_LITERAL_USES * RW_SHARES);
-    return view;
 }
 
 static void lines_that_no_decisions_lead_to_are_refused(void)
@@ -581,6 +592,7 @@ int main(int count, char **argument)
     settled_bytes_under_an_equal_cover_are_refused();
     phases_that_a_stored_patch_lacks_are_refused();
     covers_out_of_range_are_refused();
+    priming_without_its_flag_is_refused();
     a_match_without_a_history_is_refused();
     weights_at_their_limit_stay_there();
     lines_that_no_decisions_lead_to_are_refused();

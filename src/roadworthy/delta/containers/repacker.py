@@ -64,7 +64,7 @@ class Repacker:
         self._state = _State(sha256=_deflate.sha256_begin())
         self._done = False
         if state is not None:
-            self._state = _open(state, len(recipe.target))
+            self._state = _open(state, recipe)
             if self._at_end:
                 self._confirm()
 
@@ -199,14 +199,15 @@ class Repacker:
         )
 
 
-def _open(state: bytes, parts: int) -> _State:
+def _open(state: bytes, recipe: Recipe) -> _State:
     wrong = JournalError("is not of this patch", value="journal", todo="start the patch again")
     if len(state) < _STATE.size + _SHA256_BYTES:
         raise wrong
     part, done, written, hold, held, window, waiting, ready = _STATE.unpack_from(state)
     at = _STATE.size + _SHA256_BYTES
-    fits = len(state) == at + window + waiting + ready
-    if not fits or part > parts or window > WINDOW_BYTES or hold >> held or held >= _BYTE_BITS:
+    fits = len(state) == at + window + waiting + ready and part <= len(recipe.target)
+    longest = recipe.target[part].length if fits and part < len(recipe.target) else 0
+    if not fits or done > longest or window > WINDOW_BYTES or hold >> held or held >= _BYTE_BITS:
         raise wrong
     return _State(
         part,

@@ -53,6 +53,8 @@ static int state_in_range(const rw_engine *e)
     for (side = 0; side < 2; side++)
         if (e->segment_count[side] > RW_SEGMENTS)
             return 0;
+    if (e->phase == RW_PHASE_PRIME && !(e->header.flags & RW_FLAG_PRIMED))
+        return 0;
     if ((e->phase == RW_PHASE_BASE || e->phase == RW_PHASE_PRIME)
         && e->counter > e->header.base_length)
         return 0;

@@ -430,7 +430,7 @@ static int32_t collect(const search_t *s, rw_cover **covers)
 int32_t rw_match(const rw_match_job *job, rw_cover **covers)
 {
     search_t *s = calloc(1, sizeof *s);
-    int32_t count;
+    int32_t count = RW_NO_MEMORY;
 
     *covers = 0;
     if (s == 0)

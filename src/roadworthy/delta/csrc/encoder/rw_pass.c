@@ -98,11 +98,14 @@ static int mask(const rw_plan *plan, int side, uint32_t from, uint32_t to, uint8
     return RW_OK;
 }
 
+/* Of equal places the first in the target, so that every C library sorts alike. */
 static int by_base(const void *a, const void *b)
 {
     const rw_cover *x = a, *y = b;
 
-    return x->base < y->base ? -1 : x->base > y->base;
+    if (x->base != y->base)
+        return x->base < y->base ? -1 : 1;
+    return x->target < y->target ? -1 : x->target > y->target;
 }
 
 /* The middle of the window that holds most of these covers, which are in order of the base. */

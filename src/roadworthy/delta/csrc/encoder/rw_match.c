@@ -359,7 +359,7 @@ static void begin(search_t *s)
 static void walk(search_t *s)
 {
     const rw_match_job *job = s->job;
-    uint32_t at, i;
+    uint32_t at;
 
     begin(s);
     for (at = 0; at < job->target_length && !s->failed; at++) {

@@ -82,11 +82,10 @@ static void note(rw_view *view, const uint8_t *bytes, uint32_t length)
         e->order[0] = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8
                       | bytes[3];
     } else {
-        for (i = 0; i < length; i++) {
-            if (size > 1)
-                view->window[(at + i) & (size - 1)] = bytes[i];
+        for (i = length > size ? length - size : 0; size > 1 && i < length; i++)
+            view->window[(at + i) & (size - 1)] = bytes[i];
+        for (i = length > 8 ? length - 8 : 0; i < length; i++)
             rw_shift_in(e, bytes[i]);
-        }
     }
     e->position += length;
 }
@@ -109,15 +108,10 @@ void rw_keep(rw_view *view, const uint8_t *bytes, uint32_t length, int covered)
 static void pass(rw_view *view, const uint8_t *bytes, uint32_t length)
 {
     rw_engine *e = view->engine;
-    uint32_t size = 1u << e->header.window_bits, i = length > size ? length - size : 0;
 
-    for (; e->header.window_bits > 0 && i < length; i++)
-        view->window[(e->position + i) & (size - 1)] = bytes[i];
-    for (i = length > 8 ? length - 8 : 0; i < length; i++)
-        rw_shift_in(e, bytes[i]);
+    note(view, bytes, length);
     e->miss_distance += length;
     e->match_length = 0;
-    e->position += length;
     e->equal_left -= length;
 }
 

@@ -10,6 +10,7 @@ MIXING, FAST = delta.BackEnd.MIXING, delta.BackEnd.FAST
 NOISE = SeededChance(11).random.randbytes(300_000)
 HASH_BYTES = 8
 SHARE = 100
+CODER_END = 1  # a byte that the coder need not write where the rest of the code is 0 anyway
 ROUNDED = 1.05  # the share is taken of a patch that may become a little shorter yet
 
 
@@ -49,7 +50,7 @@ def test_an_image_that_hardly_changes_is_one_step_and_the_same_patch_each_time()
     assert patch.header.step_bytes == 512 * KIB
     assert patch.data == delta.make(NOISE, target).data
     often = delta.make(NOISE, target, delta.MakeOptions(step_bytes=64 * KIB))
-    assert len(often.data) - len(patch.data) >= hash_bytes(target, 64 * KIB)
+    assert len(often.data) - len(patch.data) >= hash_bytes(target, 64 * KIB) - CODER_END
 
 
 def test_an_image_that_changes_much_is_hashed_often() -> None:

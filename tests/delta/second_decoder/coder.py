@@ -82,10 +82,10 @@ class Coder:
         self.code = int.from_bytes(payload[:4].ljust(4, b"\0"), "big")
         self.runs = [Run() for _ in range(slot_count // 64 + 1)]
         slot_count = slot_count - len(self.runs) & ~3
-        self.probability = [1 << 19] * slot_count
+        self.probability = [1 << 15] * slot_count
         self.count = [0] * slot_count
         self.check = [0] * slot_count
-        self.weights = [[9830] * 20 for _ in range(256 + (512 if wide else 0))]
+        self.weights = [[9830] * 20 for _ in range(256 + (1024 if wide else 0))]
         self.mixes = 4 if wide else 2
         self.last_weights = [[65536 // self.mixes] * self.mixes for _ in range(4)]
         self.last_lengths = [0, 0, 0, 0]
@@ -127,18 +127,19 @@ class Coder:
         return value
 
     def slot(self, context: int) -> int:
-        first, check = context * len(self.count) >> 32, context & 127
+        first, check = context * len(self.count) >> 32, context & 0xFFF
         line = (first, first ^ 1, first ^ 2)
         for place in line:
             if self.check[place] == check:
                 return place
         place = min(line, key=lambda at: self.count[at])
-        self.probability[place], self.count[place], self.check[place] = 1 << 19, 0, check
+        self.probability[place], self.count[place], self.check[place] = 1 << 15, 0, check
         return place
 
     def mix(self, contexts: list[int], sets: tuple[int, int]) -> int:
         """One decision of the average of two mixes."""
-        slots, inputs = self.inputs(contexts, ())
+        slots = [self.slot(context) for context in contexts]
+        inputs = self.inputs(slots, ())
         pair = [self.weights[number % 256] for number in sets]
         sums = [dot(weights, inputs) for weights in pair]
         bit = self.decide_mixed(int((sums[0] + sums[1]) / 2), None)
@@ -149,37 +150,37 @@ class Coder:
 
     def mix_twice(
         self,
-        contexts: list[int],
+        slots: list[int],
         hints: tuple[int, int],
         sets: tuple[int, ...],
         last: int,
         taught: int | None,
     ) -> int:
         """One decision of a mix of mixes; with `taught` it is known, and only learned from."""
-        slots, inputs = self.inputs(contexts, hints)
+        inputs = self.inputs(slots, hints)
         chosen = [self.weights[number] for number in sets[: self.mixes]]
         sums = [dot(weights, inputs) for weights in chosen]
         total = dot(self.last_weights[last], sums)
         bit = self.decide_mixed(total, taught)
-        learn_weights(self.last_weights[last], sums, total, bit, 14)
+        learn_weights(self.last_weights[last], sums, total, bit, 15)
         for weights, each in zip(chosen, sums, strict=True):
             learn_weights(weights, inputs, each, bit, 12)
         self.learn_slots(slots, bit)
         return bit
 
-    def inputs(self, contexts: list[int], hints: tuple[int, ...]) -> tuple[list[int], list[int]]:
-        slots = [self.slot(context) for context in contexts]
-        inputs = [*(STRETCH[self.probability[slot] >> 4] for slot in slots), *hints]
-        return slots, [*inputs, *[0] * (19 - len(inputs)), 256]
+    def inputs(self, slots: list[int], hints: tuple[int, ...]) -> list[int]:
+        inputs = [*(STRETCH[self.probability[slot]] for slot in slots), *hints]
+        return [*inputs, *[0] * (19 - len(inputs)), 256]
 
     def decide_mixed(self, x: int, taught: int | None) -> int:
         return self.decide(max(1, min(65535, squash(x)))) if taught is None else taught
 
     def learn_slots(self, slots: list[int], bit: int) -> None:
         for at in slots:
-            slot = [self.probability[at], self.count[at]]
-            self.learn(slot, bit)
-            self.probability[at], self.count[at] = slot
+            probability = self.probability[at]
+            aim = 0xFFFF if bit else 0
+            self.probability[at] += (aim - probability) * RATES[self.count[at]] >> 10
+            self.count[at] = min(15, self.count[at] + 1)
 
     def run(self, context: int) -> Run:
         run = self.runs[context * len(self.runs) >> 32]
@@ -189,7 +190,7 @@ class Coder:
 
     @staticmethod
     def learn(slot: list[int], bit: int) -> None:
-        """`slot`: a probability and how often it has learned."""
+        """`slot`: without a context, a probability and how often it has learned."""
         slot[0] += ((0xFFFFF if bit else 0) - slot[0]) * RATES[slot[1]] >> 10
         slot[1] = min(18, slot[1] + 1)
 

@@ -9,6 +9,7 @@ from tests.delta.second_decoder.places import Cover, Places
 
 NOTHING = 256
 SURE = 5
+ORDERS = 1, 2, 5, 6, 7  # literal contexts of the last one, two, three, four and six bytes
 
 
 @dataclass
@@ -247,15 +248,20 @@ class Walk(Cursor):
         ]
         if self.header.ram_class == 0:
             del contexts[12:15]
-        node, after = 1, self.order >> 11 & 31
+        node, odd, newest = 1, s.lane & 1, self.order & 255
         for i in range(8):
-            hinted = s.expected < NOTHING and (s.expected | 256) >> 8 - i == node
-            first = 128 + i + 8 * (1 + s.kind if s.covered else 0)
-            second = 200 + (1 + s.confidence // 3 if hinted else 0) + 4 * s.lane + 16 * s.covered
+            slots = [self.coder.slot(hash_of(context, node)) for context in contexts]
+            known = sum(self.coder.count[slots[k]] > 0 for k in ORDERS)
+            sets = (
+                128 + i + 8 * (1 + s.kind if s.covered else 0),
+                200 + known + 6 * (s.covered + 2 * s.lane),
+                256 + 256 * odd + node,
+                768 + (256 + 32 * i + (self.order >> 11 & 31) if odd else newest),
+            )
             node = node << 1 | self.coder.mix_twice(
-                [hash_of(context, node) for context in contexts],
+                slots,
                 (runs[0].hint(node, 7 - i), runs[1].hint(node, 7 - i)),
-                (first, second, 256 + node, 512 + i + 8 * after),
+                sets,
                 s.lane,
                 None if taught is None else taught >> 7 - i & 1,
             )

@@ -5,11 +5,16 @@
 #endif
 
 #define COUNT_MAX 18
+#define CONTEXT_COUNT_MAX 15
 #define FIRST_RATE 12u /* of weights */
-#define LAST_RATE 14u  /* of weights between mixes */
+#define LAST_RATE 15u  /* of weights between mixes */
 
-/* A slot: probability (20 bits), count (5 bits), check of its context (7 bits). */
-#define SLOT_CHECK(s) ((s)&127)
+/* The slot of a context: probability (16 bits), count (4 bits), check of the context (12 bits).
+ * One without a context: probability (20 bits), count (5 bits). */
+#define CHECK_MASK 0xfffu
+
+static const uint16_t slot_rate[COUNT_MAX + 1] = {860, 540, 380, 280, 220, 175, 137, 120, 108, 98,
+                                                  89,  82,  76,  71,  66,  62,  59,  55,  53};
 
 static uint32_t next_byte(rw_engine *e)
 {
@@ -104,20 +109,25 @@ void rw_code_part(rw_view *view, uint32_t from, uint32_t size)
     read_part(view->engine, from, size);
 }
 
+static uint32_t context_uses(uint32_t slot)
+{
+    return slot >> 12 & CONTEXT_COUNT_MAX;
+}
+
 /* Three places for every context; the one seen least often gives way to a new context. */
 static uint32_t *choose(uint32_t *line, uint32_t i, uint32_t check)
 {
     uint32_t *a = line + i, *b = line + (i ^ 1), *c = line + (i ^ 2);
 
-    if (SLOT_CHECK(*a) == check)
+    if ((*a & CHECK_MASK) == check)
         return a;
-    if (SLOT_CHECK(*b) == check)
+    if ((*b & CHECK_MASK) == check)
         return b;
-    if (SLOT_CHECK(*c) == check)
+    if ((*c & CHECK_MASK) == check)
         return c;
-    if (rw_slot_uses(*b) < rw_slot_uses(*a))
+    if (context_uses(*b) < context_uses(*a))
         a = b;
-    if (rw_slot_uses(*c) < rw_slot_uses(*a))
+    if (context_uses(*c) < context_uses(*a))
         a = c;
     *a = RW_SLOT_START | check;
     return a;
@@ -125,16 +135,20 @@ static uint32_t *choose(uint32_t *line, uint32_t i, uint32_t check)
 
 static void train_slot(uint32_t *slot, int bit)
 {
-    static const uint16_t rate[32] = {860, 540, 380, 280, 220, 175, 137, 120, 108, 98, 89,
-                                      82,  76,  71,  66,  62,  59,  55,  53,  50,  48, 46,
-                                      44,  42,  40,  39,  37,  36,  35,  33,  32,  31};
-    uint32_t n = rw_slot_uses(*slot), check = SLOT_CHECK(*slot);
+    uint32_t n = rw_slot_uses(*slot);
     int32_t p = (int32_t)(*slot >> 12);
 
-    p += (((bit ? 0xfffff : 0) - p) * (int32_t)rate[n]) >> 10;
-    if (n < COUNT_MAX)
-        n++;
-    *slot = (uint32_t)p << 12 | n << 7 | check;
+    p += (((bit ? 0xfffff : 0) - p) * (int32_t)slot_rate[n < COUNT_MAX ? n : COUNT_MAX]) >> 10;
+    *slot = (uint32_t)p << 12 | (n < COUNT_MAX ? n + 1 : n) << 7;
+}
+
+static void train_context(uint32_t *slot, int bit)
+{
+    uint32_t n = context_uses(*slot);
+    int32_t p = (int32_t)(*slot >> 16);
+
+    p += (((bit ? 0xffff : 0) - p) * (int32_t)slot_rate[n]) >> 10;
+    *slot = (uint32_t)p << 16 | (n < CONTEXT_COUNT_MAX ? n + 1 : n) << 12 | (*slot & CHECK_MASK);
 }
 
 /* A weighted sum in the logistic domain. */
@@ -168,12 +182,21 @@ void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash)
     uint32_t i = (uint32_t)((uint64_t)hash * count >> 32);
 
     if (mix->count < RW_INPUTS - 1)
-        mix->slot[mix->count++] = choose(view->slots, i, hash & 127);
+        mix->slot[mix->count++] = choose(view->slots, i, hash & CHECK_MASK);
 }
 
 void rw_mix_add_hint(rw_mix *mix, int32_t hint)
 {
     mix->hint[mix->hints++ % RW_HINTS] = hint;
+}
+
+uint32_t rw_mix_known(const rw_mix *mix, uint32_t which)
+{
+    uint32_t known = 0, i;
+
+    for (i = 0; i < mix->count; i++)
+        known += (which >> i & 1) && context_uses(*mix->slot[i]) > 0;
+    return known;
 }
 
 static void gather(rw_mix *mix)
@@ -226,7 +249,7 @@ static void learn(rw_view *view, const rw_mix *mix, const uint32_t *sets, const 
         train_weights(view->weights + sets[i] * RW_INPUTS, mix->input, RW_INPUTS, mixed[i], bit,
                       FIRST_RATE);
     for (i = 0; i < mix->count; i++)
-        train_slot(mix->slot[i], bit);
+        train_context(mix->slot[i], bit);
 }
 
 int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit)

@@ -20,7 +20,7 @@
 #define RW_INPUTS 20 /* inputs of the mixer, the last one is its bias */
 #define RW_HINTS 2
 #define RW_WEIGHT_SETS 256u
-#define RW_WIDE_SETS 512u /* more of them in the largest RAM class */
+#define RW_WIDE_SETS 1024u /* more of them in the largest RAM class */
 #define RW_MIXES 4u       /* mixes that are mixed once more, two in smaller classes */
 #define RW_LAST_SETS 4u   /* of weights for that */
 #define RW_WEIGHT_MAX 0x7ffff
@@ -211,12 +211,14 @@ typedef struct {
 /* Adds what the slot of a context says, and a hint: 256 times ln(chance of 1 / chance of 0). */
 void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash);
 void rw_mix_add_hint(rw_mix *mix, int32_t hint);
+/* How many of the contexts added so far, those whose bits in `which` are set, were met before. */
+uint32_t rw_mix_known(const rw_mix *mix, uint32_t which);
 /* Codes a decision with the average of two mixes, by sets of weights modulo RW_WEIGHT_SETS. */
 int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit);
 /* Codes a decision with a mix of RW_MIXES mixes; `last` of RW_LAST_SETS says how. */
 int rw_mix_twice(rw_view *view, rw_mix *mix, const uint32_t *sets, uint32_t last, int bit);
 
-/* How often a slot has learned, up to a limit. */
+/* How often a slot without a context has learned, up to a limit. */
 static inline uint32_t rw_slot_uses(uint32_t slot)
 {
     return slot >> 7 & 31;

@@ -6,6 +6,8 @@
 
 /* Contexts of a literal: two whose last byte is kept, and the end of those of halfwords. */
 enum { ORDER_TWO = 2, HALFWORDS = 12, HALFWORDS_END = 15 };
+/* Those of the last one, two, three, four and six bytes. */
+enum { ORDERS = 1 << 1 | 1 << ORDER_TWO | 1 << 5 | 1 << 6 | 1 << 7 };
 
 /* What the contexts of one byte are made from. */
 typedef struct {
@@ -227,14 +229,12 @@ static void keep_run(uint32_t *word, uint32_t byte)
 static int code_literal_bit(rw_view *view, const rw_scene *s, rw_mix *mix, uint32_t node,
                             uint32_t bit, int value)
 {
-    uint32_t hinted = s->expected < 256 && (s->expected | 256) >> (bit + 1) == node;
-    uint32_t sets[RW_MIXES];
+    uint32_t sets[RW_MIXES], last = view->engine->order[0], odd = s->lane & 1, i = 7 - bit;
 
-    sets[0] = 128 + (7 - bit) + 8 * (s->covered ? 1 + s->kind : 0);
-    sets[1] = 200 + (hinted ? 1 + s->confidence / 3 : 0) + 4 * s->lane
-              + 16 * (uint32_t)s->covered;
-    sets[2] = 256 + node;
-    sets[3] = 512 + (7 - bit) + 8 * (view->engine->order[0] >> 11 & 31);
+    sets[0] = 128 + i + 8 * (s->covered ? 1 + s->kind : 0);
+    sets[1] = 200 + rw_mix_known(mix, ORDERS) + 6 * ((uint32_t)s->covered + 2 * s->lane);
+    sets[2] = 256 + 256 * odd + node;
+    sets[3] = 768 + (odd ? 256 + 32 * i + (last >> 11 & 31) : last & 255);
     return rw_mix_twice(view, mix, sets, s->lane, value);
 }
 

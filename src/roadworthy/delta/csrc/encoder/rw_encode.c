@@ -97,6 +97,8 @@ static uint32_t bits_for(uint32_t n, uint32_t most)
     return bits < most ? bits : most;
 }
 
+#define MIXED_SLOTS 64u /* for each byte: half of what its contexts take if all are new */
+
 /* Shares the memory of the class among covers, memo, history and model slots. */
 static void size_tables(rw_plan *plan)
 {
@@ -104,7 +106,7 @@ static void size_tables(rw_plan *plan)
     static const uint8_t fast_window_bits[RW_RAM_CLASSES] = {12, 16, 20};
     rw_header *h = &plan->header;
     uint32_t class = h->ram_class, room = rw_class_size(class), need = h->target_length;
-    uint64_t wanted = (uint64_t)need * 16 + 16384;
+    uint64_t wanted = (uint64_t)need * (h->backend == RW_BACKEND_FAST ? 16 : MIXED_SLOTS) + 16384;
 
     rw_limit_covers(plan, room / (h->backend == RW_BACKEND_FAST ? 32 : 40));
     h->cover_count = plan->cover_count;

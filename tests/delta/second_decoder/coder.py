@@ -88,6 +88,7 @@ class Coder:
         self.weights = [[9830] * 20 for _ in range(256 + (1024 if wide else 0))]
         self.mixes = 4 if wide else 2
         self.last_weights = [[65536 // self.mixes] * self.mixes for _ in range(4)]
+        self.curves = [[squash((k - 8) * 256) for k in range(17)] for _ in range(512 * wide)]
         self.last_lengths = [0, 0, 0, 0]
         self.slots = fresh_slots(4096) if fast else None
         self.taught: int | None = None
@@ -142,7 +143,7 @@ class Coder:
         inputs = self.inputs(slots, ())
         pair = [self.weights[number % 256] for number in sets]
         sums = [dot(weights, inputs) for weights in pair]
-        bit = self.decide_mixed(int((sums[0] + sums[1]) / 2), None)
+        bit = self.decide_mixed(squash(int((sums[0] + sums[1]) / 2)), None)
         for weights, total in zip(pair, sums, strict=True):
             learn_weights(weights, inputs, total, bit, 12)
         self.learn_slots(slots, bit)
@@ -161,7 +162,10 @@ class Coder:
         chosen = [self.weights[number] for number in sets[: self.mixes]]
         sums = [dot(weights, inputs) for weights in chosen]
         total = dot(self.last_weights[last], sums)
-        bit = self.decide_mixed(total, taught)
+        if self.curves:
+            bit = self.decide_corrected(total, self.curves[sets[2] - 256], taught)
+        else:
+            bit = self.decide_mixed(squash(total), taught)
         learn_weights(self.last_weights[last], sums, total, bit, 15)
         for weights, each in zip(chosen, sums, strict=True):
             learn_weights(weights, inputs, each, bit, 12)
@@ -172,8 +176,16 @@ class Coder:
         inputs = [*(STRETCH[self.probability[slot]] for slot in slots), *hints]
         return [*inputs, *[0] * (19 - len(inputs)), 256]
 
-    def decide_mixed(self, x: int, taught: int | None) -> int:
-        return self.decide(max(1, min(65535, squash(x)))) if taught is None else taught
+    def decide_mixed(self, p: int, taught: int | None) -> int:
+        return self.decide(max(1, min(65535, p))) if taught is None else taught
+
+    def decide_corrected(self, x: int, curve: list[int], taught: int | None) -> int:
+        k, w = divmod(max(0, min(4095, x + 2048)), 256)
+        point = curve[k] * (256 - w) + curve[k + 1] * w >> 8
+        bit = self.decide_mixed(squash(x) + point >> 1, taught)
+        k += w >= 128
+        curve[k] += (65535 if bit else 0) - curve[k] >> 6
+        return bit
 
     def learn_slots(self, slots: list[int], bit: int) -> None:
         for at in slots:

@@ -8,6 +8,7 @@
 #define CONTEXT_COUNT_MAX 15
 #define FIRST_RATE 12u /* of weights */
 #define LAST_RATE 15u  /* of weights between mixes */
+#define CURVE_RATE 6   /* of points of a curve */
 
 /* The slot of a context: probability (16 bits), count (4 bits), check of the context (12 bits).
  * One without a context: probability (20 bits), count (5 bits). */
@@ -233,11 +234,25 @@ static void train_weights(int32_t *weights, const int32_t *inputs, uint32_t coun
         weights[i] = limit(weights[i] + ((inputs[i] * error + (1 << (rate - 1))) >> rate));
 }
 
-static int code_mixed(rw_view *view, int32_t x, int bit)
+static int code_probability(rw_view *view, uint32_t p, int bit)
 {
-    uint32_t p = rw_squash(x);
-
     return rw_code_bit(view, p < 1 ? 1 : p > 65535 ? 65535 : p, bit);
+}
+
+/* Codes with the average of what a mix says and of how often that came true before. */
+static int code_corrected(rw_view *view, int32_t x, uint16_t *curve, int bit)
+{
+    int32_t end = (int32_t)(RW_POINTS - 1) << RW_POINT_BITS, at = x + end / 2, part;
+    uint32_t p;
+
+    at = at < 0 ? 0 : at >= end ? end - 1 : at;
+    part = at & ((1 << RW_POINT_BITS) - 1);
+    curve += at >> RW_POINT_BITS;
+    p = (uint32_t)(curve[0] * ((1 << RW_POINT_BITS) - part) + curve[1] * part) >> RW_POINT_BITS;
+    bit = code_probability(view, (rw_squash(x) + p) / 2, bit);
+    curve += part >> (RW_POINT_BITS - 1);
+    *curve = (uint16_t)(*curve + (((bit ? 65535 : 0) - *curve) >> CURVE_RATE));
+    return bit;
 }
 
 static void learn(rw_view *view, const rw_mix *mix, const uint32_t *sets, const int32_t *mixed,
@@ -260,7 +275,7 @@ int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int 
     gather(mix);
     mixed[0] = dot(view->weights + sets[0] * RW_INPUTS, mix->input, RW_INPUTS);
     mixed[1] = dot(view->weights + sets[1] * RW_INPUTS, mix->input, RW_INPUTS);
-    bit = code_mixed(view, (mixed[0] + mixed[1]) / 2, bit);
+    bit = code_probability(view, rw_squash((mixed[0] + mixed[1]) / 2), bit);
     learn(view, mix, sets, mixed, 2, bit);
     return bit;
 }
@@ -276,7 +291,10 @@ int rw_mix_twice(rw_view *view, rw_mix *mix, const uint32_t *sets, uint32_t last
     for (i = 0; i < count; i++)
         mixed[i] = dot(view->weights + sets[i] * RW_INPUTS, mix->input, RW_INPUTS);
     x = dot(weights, mixed, count);
-    bit = code_mixed(view, x, bit);
+    if (rw_point_count(&view->engine->header) > 0)
+        bit = code_corrected(view, x, view->curves + (sets[2] - RW_WEIGHT_SETS) * RW_POINTS, bit);
+    else
+        bit = code_probability(view, rw_squash(x), bit);
     train_weights(weights, mixed, count, x, bit, LAST_RATE);
     learn(view, mix, sets, mixed, count, bit);
     return bit;

@@ -20,6 +20,11 @@ uint32_t rw_weight_count(const rw_header *h)
     return h->backend == RW_BACKEND_MIXING ? sets * RW_INPUTS + RW_LAST_SETS * RW_MIXES : 0;
 }
 
+uint32_t rw_point_count(const rw_header *h)
+{
+    return h->backend == RW_BACKEND_MIXING && rw_is_wide(h) ? RW_CURVES * RW_POINTS : 0;
+}
+
 uint64_t rw_layout_size(const rw_header *h)
 {
     uint64_t size = align(sizeof(rw_engine));
@@ -30,6 +35,7 @@ uint64_t rw_layout_size(const rw_header *h)
     size += align((uint64_t)h->cover_count * sizeof(uint32_t));
     size += align((uint64_t)h->slot_count * sizeof(uint32_t));
     size += align((uint64_t)rw_weight_count(h) * sizeof(int32_t));
+    size += align((uint64_t)rw_point_count(h) * sizeof(uint16_t));
     size += table_size(h->memo_bits, sizeof(rw_memo));
     size += table_size(h->index_bits, sizeof(uint32_t));
     size += table_size(h->window_bits, 1);
@@ -50,11 +56,21 @@ void rw_layout(rw_view *view, rw_engine *engine)
     at += align((uint64_t)h->slot_count * sizeof(uint32_t));
     view->weights = (int32_t *)at;
     at += align((uint64_t)rw_weight_count(h) * sizeof(int32_t));
+    view->curves = (uint16_t *)at;
+    at += align((uint64_t)rw_point_count(h) * sizeof(uint16_t));
     view->memo = (rw_memo *)at;
     at += table_size(h->memo_bits, sizeof(rw_memo));
     view->index = (uint32_t *)at;
     at += table_size(h->index_bits, sizeof(uint32_t));
     view->window = at;
+}
+
+/* A curve at first takes a mix as it is. */
+static uint16_t first_point(uint32_t i)
+{
+    int32_t middle = RW_POINTS / 2;
+
+    return (uint16_t)rw_squash(((int32_t)(i % RW_POINTS) - middle) * (1 << RW_POINT_BITS));
 }
 
 void rw_engine_reset(rw_view *view)
@@ -71,6 +87,8 @@ void rw_engine_reset(rw_view *view)
         view->weights[i] = i + RW_LAST_SETS * RW_MIXES < rw_weight_count(h) ? (1 << 16) * 3 / 20
                            : rw_is_wide(h)                                  ? (1 << 16) / 4
                                                                             : (1 << 16) / 2;
+    for (i = 0; i < rw_point_count(h); i++)
+        view->curves[i] = first_point(i);
     for (i = 0; h->memo_bits > 0 && i < 1u << h->memo_bits; i++)
         view->memo[i].key = view->memo[i].value = 0xffffffffu;
     for (i = 0; h->index_bits > 0 && i < 1u << h->index_bits; i++)

@@ -23,6 +23,9 @@
 #define RW_WIDE_SETS 1024u /* more of them in the largest RAM class */
 #define RW_MIXES 4u       /* mixes that are mixed once more, two in smaller classes */
 #define RW_LAST_SETS 4u   /* of weights for that */
+#define RW_CURVES 512u    /* that correct the last mix, in the largest RAM class */
+#define RW_POINTS 17u     /* of a curve, */
+#define RW_POINT_BITS 8   /* 2^RW_POINT_BITS apart in the logistic domain */
 #define RW_WEIGHT_MAX 0x7ffff
 #define RW_TRUST_MAX 15
 /* A number is at most 36 modelled bits of at most 16 bits each and 26 raw ones: 76 bytes. The
@@ -142,6 +145,7 @@ typedef struct {
     uint32_t *by_base; /* cover numbers in order of their base offset */
     uint32_t *slots;
     int32_t *weights;
+    uint16_t *curves; /* RW_POINTS probabilities each */
     rw_memo *memo;
     uint32_t *index;
     uint8_t *window;
@@ -153,7 +157,7 @@ typedef struct {
 } rw_view;
 
 uint64_t rw_layout_size(const rw_header *header);
-/* Whether there is memory for RW_WIDE_SETS. */
+/* Whether there is memory for RW_WIDE_SETS and RW_CURVES. */
 static inline int rw_is_wide(const rw_header *header)
 {
     return header->ram_class + 1 == RW_RAM_CLASSES;
@@ -167,6 +171,8 @@ static inline uint32_t rw_run_count(const rw_view *view)
 
 /* How many weights the mixer has. */
 uint32_t rw_weight_count(const rw_header *header);
+/* How many points all curves have. */
+uint32_t rw_point_count(const rw_header *header);
 /* Sets the pointers of `view` into the workspace; the header must have passed its checks. */
 void rw_layout(rw_view *view, rw_engine *engine);
 /* Sets models, contexts and caches to their start. */
@@ -215,7 +221,8 @@ void rw_mix_add_hint(rw_mix *mix, int32_t hint);
 uint32_t rw_mix_known(const rw_mix *mix, uint32_t which);
 /* Codes a decision with the average of two mixes, by sets of weights modulo RW_WEIGHT_SETS. */
 int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit);
-/* Codes a decision with a mix of RW_MIXES mixes; `last` of RW_LAST_SETS says how. */
+/* Codes a decision with a mix of RW_MIXES mixes; `last` of RW_LAST_SETS says how. Where there are
+ * curves, that of sets[2] - RW_WEIGHT_SETS corrects it. */
 int rw_mix_twice(rw_view *view, rw_mix *mix, const uint32_t *sets, uint32_t last, int bit);
 
 /* How often a slot without a context has learned, up to a limit. */

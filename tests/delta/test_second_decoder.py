@@ -38,6 +38,14 @@ def test_it_agrees_on_the_instruction_sets_of_shipped_firmware() -> None:
             assert decode(base, delta.make(base, target, options).data) == target
 
 
+@pytest.mark.parametrize("ram", list(delta.RamClass))
+def test_it_agrees_on_new_code_in_the_memory_of_each_class(ram: delta.RamClass) -> None:
+    base, target = piece("mcu-greatfet-cm4", 20_000, 700)
+    options = delta.MakeOptions(ram, MIXING, delta.Architecture.THUMB, 4096)
+    patch = delta.make(base, base[:300] + NOISE[:40] + target, options)
+    assert decode(base, patch.data) == base[:300] + NOISE[:40] + target
+
+
 @pytest.mark.parametrize("architecture", list(delta.Architecture))
 def test_it_agrees_on_code_with_segments_that_moved(architecture: delta.Architecture) -> None:
     base, target = moved_code(architecture)

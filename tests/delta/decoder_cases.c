@@ -330,7 +330,7 @@ static void settled_bytes_under_an_equal_cover_are_refused(void)
     e->equal_left = view.covers[e->cover].length;
     memcpy(journal, memory, sizeof memory);
     CHECK(rw_decoder_resume(memory, sizeof memory, rw_decoder_journal_size(memory)) == RW_OK);
-    REFUSED(e->pending_length = 1);
+    REFUSED((e->pending_used = 0, e->pending_length = 1));
 }
 
 /* A stored patch has no models: there is nothing that a phase in between could work on. */
@@ -454,24 +454,37 @@ static void lines_and_shares_at_their_limit_stay_in_range(void)
     CHECK(rw_decoder_resume(memory, sizeof memory, size) == RW_OK);
 }
 
-/* Each read of the base, each write and each read of the patch fails in turn. */
+/* Whether a run ended because the callback of `counter` failed when it was called for the kth time. */
+static int failed_at(int *counter, int k)
+{
+    int status;
+
+    reads_left = writes_left = patch_reads_left = -1;
+    *counter = k;
+    CHECK(rw_decoder_begin(memory, sizeof memory) == RW_OK);
+    status = apply();
+    CHECK(status == (k > 0 && *counter >= 0 ? RW_DONE : RW_CALLBACK));
+    if (status == RW_CALLBACK)
+        CHECK(apply() == (counter == &patch_reads_left ? RW_DONE : RW_CALLBACK));
+    return status == RW_CALLBACK;
+}
+
+/* Reads of the base, writes and reads of the patch fail, and each of the last reads: those are of
+ * a cover that is equal as a whole. */
 static void a_callback_that_fails_is_told(void)
 {
-    int *counters[] = {&reads_left, &writes_left, &patch_reads_left}, i, k, status;
+    int *counters[] = {&reads_left, &writes_left, &patch_reads_left}, i, k, reads;
 
     CHECK(apply_with(&good) == RW_DONE);
     memcpy(whole, target, sizeof whole);
     whole_is_known = 1;
     for (i = 0; i < 3; i++)
-        for (k = 0, status = RW_CALLBACK; status == RW_CALLBACK; k += 1 + k / 64) {
-            reads_left = writes_left = patch_reads_left = -1;
-            *counters[i] = k;
-            CHECK(rw_decoder_begin(memory, sizeof memory) == RW_OK);
-            status = apply();
-            CHECK(status == (k > 0 && *counters[i] >= 0 ? RW_DONE : RW_CALLBACK));
-            if (status == RW_CALLBACK)
-                CHECK(apply() == (i == 2 ? RW_DONE : RW_CALLBACK));
-        }
+        for (k = 0; failed_at(counters[i], k);)
+            k += 1 + k / 64;
+    CHECK(!failed_at(&reads_left, 1 << 30));
+    reads = (1 << 30) - reads_left;
+    for (k = reads - 16; k < reads; k++)
+        CHECK(failed_at(&reads_left, k));
     whole_is_known = 0;
 }
 

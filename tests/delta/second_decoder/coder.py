@@ -1,6 +1,7 @@
 """Range decoder, slots and mixer ("Decisions", "Models", "Mixing", "Numbers")."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 U32 = 0xFFFFFFFF
@@ -53,6 +54,15 @@ def learn_weights(weights: list[int], inputs: list[int], total: int, bit: int, r
         weights[i] = max(-WEIGHT_MAX, min(WEIGHT_MAX, weight))
 
 
+@dataclass(frozen=True)
+class Input:
+    """What a slot says, negated if it tells of a guess of 0; or a hint."""
+
+    slot: int | None
+    flip: int = 0
+    hint: int = 0
+
+
 @dataclass
 class Run:
     """Which byte came last in a context, and how often."""
@@ -80,7 +90,7 @@ class Coder:
         self.at = 4
         self.range = U32
         self.code = int.from_bytes(payload[:4].ljust(4, b"\0"), "big")
-        self.runs = [Run() for _ in range(slot_count // 64 + 1)]
+        self.runs = [Run() for _ in range(slot_count // (8 if wide else 4) + 1)]
         slot_count = slot_count - len(self.runs) & ~3
         self.probability = [1 << 15] * slot_count
         self.count = [0] * slot_count
@@ -137,30 +147,31 @@ class Coder:
         self.probability[place], self.count[place], self.check[place] = 1 << 15, 0, check
         return place
 
-    def mix(self, contexts: list[int], sets: tuple[int, int]) -> int:
-        """One decision of the average of two mixes."""
-        slots = [self.slot(context) for context in contexts]
-        inputs = self.inputs(slots, ())
+    def mix(
+        self,
+        contexts: list[int],
+        sets: tuple[int, int],
+        guesses: Sequence[tuple[int, int]] = (),
+        taught: int | None = None,
+    ) -> int:
+        """One decision of the average of two mixes; with `taught` it is known."""
+        inputs = [*(Input(self.slot(context)) for context in contexts), *self.guesses(guesses)]
+        values = self.values(inputs)
         pair = [self.weights[number % 256] for number in sets]
-        sums = [dot(weights, inputs) for weights in pair]
-        bit = self.decide_mixed(squash(int((sums[0] + sums[1]) / 2)), None)
+        sums = [dot(weights, values) for weights in pair]
+        bit = self.decide_mixed(squash(int((sums[0] + sums[1]) / 2)), taught)
         for weights, total in zip(pair, sums, strict=True):
-            learn_weights(weights, inputs, total, bit, 12)
-        self.learn_slots(slots, bit)
+            learn_weights(weights, values, total, bit, 12)
+        self.learn_slots(inputs, bit)
         return bit
 
     def mix_twice(
-        self,
-        slots: list[int],
-        hints: tuple[int, int],
-        sets: tuple[int, ...],
-        last: int,
-        taught: int | None,
+        self, inputs: list[Input], sets: tuple[int, ...], last: int, taught: int | None
     ) -> int:
         """One decision of a mix of mixes; with `taught` it is known, and only learned from."""
-        inputs = self.inputs(slots, hints)
+        values = self.values(inputs)
         chosen = [self.weights[number] for number in sets[: self.mixes]]
-        sums = [dot(weights, inputs) for weights in chosen]
+        sums = [dot(weights, values) for weights in chosen]
         total = dot(self.last_weights[last], sums)
         if self.curves:
             bit = self.decide_corrected(total, self.curves[sets[2] - 256], taught)
@@ -168,13 +179,20 @@ class Coder:
             bit = self.decide_mixed(squash(total), taught)
         learn_weights(self.last_weights[last], sums, total, bit, 15)
         for weights, each in zip(chosen, sums, strict=True):
-            learn_weights(weights, inputs, each, bit, 12)
-        self.learn_slots(slots, bit)
+            learn_weights(weights, values, each, bit, 12)
+        self.learn_slots(inputs, bit)
         return bit
 
-    def inputs(self, slots: list[int], hints: tuple[int, ...]) -> list[int]:
-        inputs = [*(STRETCH[self.probability[slot]] for slot in slots), *hints]
-        return [*inputs, *[0] * (19 - len(inputs)), 256]
+    def guesses(self, guesses: Sequence[tuple[int, int]]) -> list[Input]:
+        """Slots that know how often a guess is right: (context, guessed bit)."""
+        return [Input(self.slot(context), flip=1 - bit) for context, bit in guesses]
+
+    def values(self, inputs: list[Input]) -> list[int]:
+        values = []
+        for each in inputs:
+            value = each.hint if each.slot is None else STRETCH[self.probability[each.slot]]
+            values.append(-value if each.flip else value)
+        return [*values, *[0] * (19 - len(values)), 256]
 
     def decide_mixed(self, p: int, taught: int | None) -> int:
         return self.decide(max(1, min(65535, p))) if taught is None else taught
@@ -187,12 +205,14 @@ class Coder:
         curve[k] += (65535 if bit else 0) - curve[k] >> 6
         return bit
 
-    def learn_slots(self, slots: list[int], bit: int) -> None:
-        for at in slots:
-            probability = self.probability[at]
-            aim = 0xFFFF if bit else 0
-            self.probability[at] += (aim - probability) * RATES[self.count[at]] >> 10
-            self.count[at] = min(15, self.count[at] + 1)
+    def learn_slots(self, inputs: list[Input], bit: int) -> None:
+        for each in inputs:
+            if each.slot is None:
+                continue
+            aim = 0xFFFF if bit ^ each.flip else 0
+            step = (aim - self.probability[each.slot]) * RATES[self.count[each.slot]] >> 10
+            self.probability[each.slot] += step
+            self.count[each.slot] = min(15, self.count[each.slot] + 1)
 
     def run(self, context: int) -> Run:
         run = self.runs[context * len(self.runs) >> 32]

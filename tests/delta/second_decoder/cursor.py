@@ -3,6 +3,7 @@
 from tests.delta.second_decoder import instructions as isa
 from tests.delta.second_decoder.coder import U32, Coder
 from tests.delta.second_decoder.container import Header
+from tests.delta.second_decoder.flow import Flow
 from tests.delta.second_decoder.places import Cover, Places
 from tests.delta.second_decoder.predictor import Predictor, Unit
 
@@ -22,6 +23,7 @@ class Cursor:
         self.started = False
         self.cover_number = 0
         self.flags = self.order = 0
+        self.flow = Flow()
         self.equal_left = self.equal_history = 0
         self.unit: Unit | None = None
         self.made = bytearray()
@@ -47,8 +49,8 @@ class Cursor:
         while self.cover_number < len(covers):
             cover = covers[self.cover_number]
             if position < cover.target + cover.length:
-                self.places.here = cover
-                return cover if position >= cover.target else None
+                self.places.here = cover if position >= cover.target else None
+                return self.places.here
             self.cover_number += 1
         self.places.here = None
         return None
@@ -72,11 +74,17 @@ class Cursor:
             length = min(4 - base % 4, ahead if ahead > 0 else pace - base % pace)
         return min(length, cover.length - start, step - len(self.target) % step)
 
+    def flow_in(self, at: int, byte: int) -> None:
+        """Take the byte at an offset of the image that is walked, before it is shifted in."""
+        if self.header.instruction_set == isa.THUMB and at & 1:
+            self.flow.keep(at - 1, self.order & 255 | byte << 8)
+
     def shift_in(self, byte: int) -> None:
         self.order = (self.order << 8 | byte) & 0xFFFFFFFFFFFFFFFF
 
     def keep(self, byte: int) -> None:
         """A byte of the target, and of the unit if there is one."""
+        self.flow_in(len(self.target), byte)
         self.shift_in(byte)
         if self.header.window_bits > 0:
             self.window[len(self.target) % len(self.window)] = byte

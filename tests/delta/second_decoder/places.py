@@ -69,7 +69,14 @@ class Places:
         return offset
 
     def base_offset(self, address: int) -> int | None:
-        for start, first, length in self.segments[0]:
+        return self._offset(0, address)
+
+    def target_offset(self, address: int) -> int:
+        offset = self._offset(1, address)
+        return address if offset is None else offset
+
+    def _offset(self, side: int, address: int) -> int | None:
+        for start, first, length in self.segments[side]:
             if address - first & U32 < length:
                 return start + (address - first & U32) & U32
         return None

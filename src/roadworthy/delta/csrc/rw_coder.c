@@ -186,28 +186,27 @@ void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash)
         mix->slot[mix->count++] = choose(view->slots, i, hash & CHECK_MASK);
 }
 
-void rw_mix_add_hint(rw_mix *mix, int32_t hint)
+void rw_mix_add_guess(rw_view *view, rw_mix *mix, uint32_t hash, uint32_t guess)
 {
-    mix->hint[mix->hints++ % RW_HINTS] = hint;
+    mix->flip |= (uint32_t)!guess << mix->count;
+    rw_mix_add(view, mix, hash);
 }
 
-uint32_t rw_mix_known(const rw_mix *mix, uint32_t which)
+void rw_mix_add_hint(rw_mix *mix, int32_t hint)
 {
-    uint32_t known = 0, i;
-
-    for (i = 0; i < mix->count; i++)
-        known += (which >> i & 1) && context_uses(*mix->slot[i]) > 0;
-    return known;
+    if (mix->count < RW_INPUTS - 1)
+        mix->hint[mix->count++] = hint;
 }
 
 static void gather(rw_mix *mix)
 {
-    uint32_t i, k;
+    uint32_t i;
 
-    for (i = 0; i < mix->count; i++)
-        mix->input[i] = rw_stretch(*mix->slot[i] >> 16);
-    for (k = 0; k < mix->hints && i < RW_INPUTS - 1; k++)
-        mix->input[i++] = mix->hint[k];
+    for (i = 0; i < mix->count; i++) {
+        mix->input[i] = mix->slot[i] != 0 ? rw_stretch(*mix->slot[i] >> 16) : mix->hint[i];
+        if (mix->flip >> i & 1)
+            mix->input[i] = -mix->input[i];
+    }
     for (; i < RW_INPUTS - 1; i++)
         mix->input[i] = 0;
     mix->input[RW_INPUTS - 1] = 256;
@@ -264,7 +263,8 @@ static void learn(rw_view *view, const rw_mix *mix, const uint32_t *sets, const 
         train_weights(view->weights + sets[i] * RW_INPUTS, mix->input, RW_INPUTS, mixed[i], bit,
                       FIRST_RATE);
     for (i = 0; i < mix->count; i++)
-        train_context(mix->slot[i], bit);
+        if (mix->slot[i] != 0)
+            train_context(mix->slot[i], bit ^ (int)(mix->flip >> i & 1));
 }
 
 int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "rw_flow.h"
 #include "rw_predict.h"
 #include "rw_refs.h"
 
@@ -43,6 +44,16 @@ uint32_t rw_step_left(const rw_engine *e)
     return step - (e->position & (step - 1));
 }
 
+uint32_t rw_gap_left(const rw_view *view)
+{
+    const rw_engine *e = view->engine;
+    uint32_t end = e->header.target_length;
+
+    if (e->cover < e->header.cover_count)
+        end = view->covers[e->cover].target;
+    return end - e->position;
+}
+
 uint32_t rw_group_length(const rw_view *view, const rw_cover *cover)
 {
     const rw_engine *e = view->engine;
@@ -76,6 +87,7 @@ static void note(rw_view *view, const uint8_t *bytes, uint32_t length)
     rw_engine *e = view->engine;
     uint32_t size = 1u << e->header.window_bits, at = e->position & (size - 1), i;
 
+    rw_flow_keep(e, e->position, bytes, length);
     if (length == 4 && size - at >= 4) {
         memcpy(view->window + at, bytes, 4);
         e->order[1] = e->order[0];

@@ -18,6 +18,8 @@ uint32_t rw_group_length(const rw_view *view, const rw_cover *cover);
 void rw_keep(rw_view *view, const uint8_t *bytes, uint32_t length, int covered);
 /* Takes a byte into the latest eight, and nothing else. */
 void rw_shift_in(rw_engine *engine, uint8_t byte);
+/* Target bytes up to the next cover, or the end; no cover holds the next one. */
+uint32_t rw_gap_left(const rw_view *view);
 /* Target bytes that are left of the step. */
 uint32_t rw_step_left(const rw_engine *engine);
 

@@ -124,7 +124,7 @@ static int prepare(rw_view *view)
         return RW_OK;
     default:
         if (e->counter < e->header.base_length)
-            rw_prime(view, e->counter++);
+            e->counter += rw_prime(view, e->counter);
         else
             e->phase = RW_PHASE_TARGET;
         return e->status;

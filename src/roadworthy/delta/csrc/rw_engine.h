@@ -18,7 +18,6 @@
 #include "rw_sha256.h"
 
 #define RW_INPUTS 20 /* inputs of the mixer, the last one is its bias */
-#define RW_HINTS 2
 #define RW_WEIGHT_SETS 256u
 #define RW_WIDE_SETS 1024u /* more of them in the largest RAM class */
 #define RW_MIXES 4u       /* mixes that are mixed once more, two in smaller classes */
@@ -62,6 +61,16 @@ typedef struct {
 typedef struct {
     uint32_t offset, base_high, target_high;
 } rw_pair;
+
+/* What code said of the instructions after it. */
+typedef struct {
+    uint32_t pool_first, pool_end; /* the literal pool that loads point to */
+    uint32_t pool_last;            /* its word that was loaded last */
+    uint32_t label[2];             /* where branches jump to, the latest first */
+    uint32_t operations;           /* upper bytes of the latest instructions, newest lowest */
+    uint32_t last;                 /* the latest instruction, with its first half above */
+    uint32_t wide;                 /* first half of an instruction that is not over, 0 for none */
+} rw_flow;
 
 enum rw_phase {
     RW_PHASE_HEADER,
@@ -117,6 +126,10 @@ typedef struct {
     uint32_t unit_class; /* kind and quality: index of trust */
     int8_t trust[32];    /* above 0 where moving references of a class was right */
     rw_pair pair[32];
+    /* code that no cover holds */
+    rw_flow flow;
+    uint32_t calls;        /* history of "is a call", newest lowest */
+    uint32_t last_call[2]; /* where the latest ones go, as offsets in the target */
     /* base lines */
     uint32_t line_tag[RW_LINES];
     uint8_t line[RW_LINES][RW_LINE_SIZE];
@@ -166,7 +179,7 @@ static inline int rw_is_wide(const rw_header *header)
 /* How many of the slots, at the end, the mixing back end keeps the last bytes of contexts in. */
 static inline uint32_t rw_run_count(const rw_view *view)
 {
-    return view->engine->header.slot_count / 64 + 1;
+    return view->engine->header.slot_count / (rw_is_wide(&view->engine->header) ? 8 : 4) + 1;
 }
 
 /* How many weights the mixer has. */
@@ -209,16 +222,18 @@ uint32_t rw_part_find(const rw_view *view);
 void rw_code_part(rw_view *view, uint32_t from, uint32_t size);
 
 typedef struct {
-    uint32_t *slot[RW_INPUTS];
-    int32_t input[RW_INPUTS], hint[RW_HINTS];
-    uint32_t count, hints;
+    uint32_t *slot[RW_INPUTS]; /* 0 for an input that is a hint */
+    int32_t hint[RW_INPUTS];
+    int32_t input[RW_INPUTS];
+    uint32_t count;
+    uint32_t flip; /* inputs of which the slot tells whether a guess of 0 is right, a bit each */
 } rw_mix;
 
-/* Adds what the slot of a context says, and a hint: 256 times ln(chance of 1 / chance of 0). */
+/* Adds what the slot of a context says; what the slot of a context says of a guess of the bit; and
+ * a hint: 256 times ln(chance of 1 / chance of 0). */
 void rw_mix_add(rw_view *view, rw_mix *mix, uint32_t hash);
+void rw_mix_add_guess(rw_view *view, rw_mix *mix, uint32_t hash, uint32_t guess);
 void rw_mix_add_hint(rw_mix *mix, int32_t hint);
-/* How many of the contexts added so far, those whose bits in `which` are set, were met before. */
-uint32_t rw_mix_known(const rw_mix *mix, uint32_t which);
 /* Codes a decision with the average of two mixes, by sets of weights modulo RW_WEIGHT_SETS. */
 int rw_mix_code(rw_view *view, rw_mix *mix, uint32_t set_a, uint32_t set_b, int bit);
 /* Codes a decision with a mix of RW_MIXES mixes; `last` of RW_LAST_SETS says how. Where there are
@@ -252,8 +267,9 @@ uint32_t rw_copy(rw_view *view, uint8_t *out, uint32_t room);
  * them into `out` unless that is 0. Returns how many. Once before the first: rw_fast_begin. */
 uint32_t rw_fast(rw_view *view, uint8_t *out, uint32_t room);
 void rw_fast_begin(rw_view *view);
-/* Lets the models learn from the base byte at `offset`; called in order, before rw_step. */
-void rw_prime(rw_view *view, uint32_t offset);
+/* Lets the models learn from the next base bytes, from `offset` on; called in order, before
+ * rw_step. Returns how many they were. */
+uint32_t rw_prime(rw_view *view, uint32_t offset);
 /* Codes the running hash; returns 0 when it is not that of the target so far. */
 int rw_code_hash(rw_view *view);
 

@@ -234,24 +234,13 @@ static void settle_group(rw_view *view, const rw_cover *c)
     pend(e, right ? g.predicted : g.is, g.length);
 }
 
-/* Bytes up to the next cover, or the end. */
-static uint32_t gap_left(const rw_view *view)
-{
-    const rw_engine *e = view->engine;
-    uint32_t end = e->header.target_length;
-
-    if (e->cover < e->header.cover_count)
-        end = view->covers[e->cover].target;
-    return end - e->position;
-}
-
 /* Encoder: a match that is worth it here, and not more so one byte later. */
 static uint32_t find_match(rw_view *view, uint32_t *distance)
 {
     uint32_t length = 0;
 
 #ifndef RW_DECODER_ONLY
-    uint32_t left = gap_left(view), position = view->engine->position, later;
+    uint32_t left = rw_gap_left(view), position = view->engine->position, later;
 
     if (view->sink != 0 && !view->hints->recording)
         length = rw_hints_match(view->hints, position, left, distance);
@@ -309,7 +298,7 @@ static uint32_t give_pending(rw_view *view, uint8_t *out, uint32_t room, int cov
 static uint32_t give_match(rw_view *view, uint8_t *out, uint32_t room)
 {
     rw_engine *e = view->engine;
-    uint32_t mask = (1u << e->header.window_bits) - 1, gap = gap_left(view), n, i;
+    uint32_t mask = (1u << e->header.window_bits) - 1, gap = rw_gap_left(view), n, i;
 
     if (e->match_length > gap)
         e->match_length = gap;

@@ -22,7 +22,8 @@ static int map_here(const rw_view *view, uint32_t offset, uint32_t *target)
     const rw_engine *e = view->engine;
     const rw_cover *c = view->covers + e->cover;
 
-    if (e->cover >= e->header.cover_count || offset - c->base >= c->length)
+    if (e->cover >= e->header.cover_count || e->position - c->target >= c->length
+        || offset - c->base >= c->length)
         return 0;
     *target = c->target + (offset - c->base);
     return 1;

@@ -85,6 +85,40 @@ int64_t rw_measure_arch(const rw_pair_of_images *m, const rw_engine *parameters,
     return score;
 }
 
+/* Calls from a part of the target to somewhere in it. */
+static uint32_t count_calls(const rw_pair_of_images *m, const rw_engine *parameters, uint32_t arch,
+                            uint32_t from, uint32_t to)
+{
+    uint32_t step = rw_instruction_step(arch), count = 0, at, offset;
+    rw_ref ref;
+
+    for (at = (from + step - 1) / step * step; at < to && to - at >= 4; at += step) {
+        if (!rw_ref_find(arch, m->target + at, rw_address(parameters, RW_TARGET, at), &ref)
+            || ref.kind != RW_REF_CALL)
+            continue;
+        if (!rw_offset(parameters, RW_TARGET, ref.target, &offset))
+            offset = ref.target;
+        count += offset < m->target_length;
+    }
+    return count;
+}
+
+uint32_t rw_count_new_calls(const rw_pair_of_images *m, const rw_engine *parameters, uint32_t arch)
+{
+    uint32_t count = 0, seen = 0, end = 0, i;
+
+    if (arch != RW_ARCH_THUMB && arch != RW_ARCH_ARM && arch != RW_ARCH_AARCH64)
+        return 0;
+    for (i = 0; i <= m->cover_count; i++) {
+        uint32_t next = i < m->cover_count ? m->covers[i].target : m->target_length;
+
+        count += count_calls(m, parameters, arch, end, next);
+        rw_images_seen(m, &seen, next - end);
+        end = i < m->cover_count ? next + m->covers[i].length : next;
+    }
+    return count;
+}
+
 /* A lower part counts only shortly after an upper part went into its register. */
 static void mask_pair(uint32_t arch, uint8_t *p, uint32_t at, uint32_t made[32])
 {

@@ -22,6 +22,10 @@ void rw_find_segments(const rw_pair_of_images *images, rw_engine *parameters);
 /* Target bytes that prediction with this instruction set gets right, less those it spoils. */
 int64_t rw_measure_arch(const rw_pair_of_images *images, const rw_engine *parameters,
                         uint32_t arch);
+/* Instructions that no cover holds and that call something in the target, by an instruction set of
+ * which few would by chance; 0 for the others. */
+uint32_t rw_count_new_calls(const rw_pair_of_images *images, const rw_engine *parameters,
+                            uint32_t arch);
 /* Copies an image with the operands of its references set to 0. */
 void rw_mask(uint32_t arch, const rw_engine *parameters, int side, const uint8_t *image,
              uint32_t length, uint8_t *masked);

@@ -190,7 +190,7 @@ static void code_covers(rw_view *view, const rw_plan *plan)
 static void begin_walk(rw_view *view, const rw_plan *plan)
 {
     rw_engine *e = view->engine;
-    uint32_t i;
+    uint32_t i = 0;
 
     *e = plan->parameters;
     e->header = plan->header;
@@ -204,8 +204,8 @@ static void begin_walk(rw_view *view, const rw_plan *plan)
     code_covers(view, plan);
     if (plan->header.backend == RW_BACKEND_FAST)
         rw_fast_begin(view);
-    for (i = 0; plan->header.flags & RW_FLAG_PRIMED && i < plan->header.base_length; i++)
-        rw_prime(view, i);
+    while (plan->header.flags & RW_FLAG_PRIMED && i < plan->header.base_length)
+        i += rw_prime(view, i);
 }
 
 /* The fast back end walks once to see where runs end, without writing, and then again. */

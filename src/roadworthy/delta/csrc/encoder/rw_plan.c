@@ -26,7 +26,31 @@ static rw_pair_of_images images_of(rw_plan *plan)
     return images;
 }
 
-/* The instruction set whose predictor helps most, if any does. */
+#define CALLS_MIN 16u      /* in new code that is worth what its parameters take */
+#define CALL_DISTANCE 128u /* bytes of code from one call to the next, at most */
+
+/* The instruction set by which new code calls what the target has, if there is such code. */
+static uint8_t find_new_code(rw_plan *plan)
+{
+    rw_pair_of_images images = images_of(plan);
+    uint32_t best = images.target_length, arch, found = RW_ARCH_NONE, i;
+
+    for (i = 0; i < images.cover_count; i++)
+        best -= images.covers[i].length;
+    best /= CALL_DISTANCE;
+    best = best < CALLS_MIN ? CALLS_MIN : best;
+    for (arch = 1; arch <= RW_ARCH_LAST; arch++) {
+        uint32_t count = rw_count_new_calls(&images, &plan->parameters, arch);
+
+        if (count > best) {
+            best = count;
+            found = arch;
+        }
+    }
+    return (uint8_t)found;
+}
+
+/* The instruction set whose predictor helps most; where covers don't tell, by the target alone. */
 static uint8_t find_arch(rw_plan *plan)
 {
     rw_pair_of_images images = images_of(plan);
@@ -41,7 +65,7 @@ static uint8_t find_arch(rw_plan *plan)
             found = arch;
         }
     }
-    return (uint8_t)found;
+    return found == RW_ARCH_NONE ? find_new_code(plan) : (uint8_t)found;
 }
 
 int rw_plan_pair(rw_plan *plan)

@@ -12,7 +12,7 @@ from roadworthy import delta
 from roadworthy.base.clock import SeededChance
 
 U32 = (1 << 32) - 1
-HEADER_BYTES_MIN = 31
+HEADER_BYTES_MIN = 23
 STORED, MIXING, FAST, FAST_LINES_MIN = 0, 1, 2, 256
 NOISE = SeededChance("header").random.randbytes(9000)
 
@@ -57,14 +57,14 @@ class Fields:
         return [self.base, folded, self.payload, self.covers, self.lines, *shift]
 
     def start(self) -> bytes:
-        is_short = len(self.hashes[0]) == 8
+        is_half, is_short = len(self.hashes[0]) == 4, len(self.hashes[0]) < 32
         memo, window, index = self.bits
         kind = 1 | self.back_end << 4 | self.ram_class << 6
         code = self.architecture | self.step_bits - 12 << 4
         flags = self.primed << 5 | self.in_place << 6 | is_short << 7
         return (
             b"RW"
-            + bytes([kind, code, window | flags, index])
+            + bytes([kind, code, window | flags, index | is_half << 5])
             + (bytes([memo]) if self.architecture else b"")
         )
 
@@ -87,7 +87,7 @@ FIELDS = st.builds(
     covers=st.integers(0, 20_000),
     lines=st.integers(1, 1 << 14),
     shift=LENGTHS,
-    hashes=st.sampled_from([8, 32]).flatmap(
+    hashes=st.sampled_from([4, 8, 32]).flatmap(
         lambda size: st.tuples(*[st.binary(min_size=size, max_size=size)] * 2)
     ),
 )
@@ -109,7 +109,8 @@ PLAIN = Fields(
 QUICK = replace(PLAIN, back_end=FAST, primed=False, bits=(0, 13, 0))
 CODE = replace(PLAIN, architecture=1, bits=(9, 13, 14), in_place=True, shift=300)
 WHOLE = replace(CODE, hashes=(NOISE[:32], NOISE[32:64]))
-HEADERS = [each.header() for each in (PLAIN, QUICK, CODE, WHOLE)]
+SMALL = replace(PLAIN, hashes=(b"base", b"then"))
+HEADERS = [each.header() for each in (PLAIN, QUICK, CODE, WHOLE, SMALL)]
 
 
 @given(FIELDS)
@@ -221,19 +222,17 @@ def test_another_version_is_told_as_such() -> None:
 
 
 def test_a_short_patch_names_short_hashes() -> None:
-    short = delta.make(NOISE, NOISE[:5000] + b"new" + NOISE[5000:])
-    long = delta.make(NOISE, NOISE[::-1])
-    for patch, size, target in (
-        (short, 8, NOISE[:5000] + b"new" + NOISE[5000:]),
-        (long, 32, NOISE[::-1]),
-    ):
+    few, some = NOISE[:5000] + b"new" + NOISE[5000:], NOISE[:5000] + NOISE[600::-1] + NOISE[5000:]
+    targets = ((few, 4), (some, 8), (NOISE[::-1], 32))
+    for target, size in targets:
+        patch = delta.make(NOISE, target)
         header = patch.header
         assert header.hash_bytes == size
         assert header.base_sha256 == hashlib.sha256(NOISE).digest()[:size].hex()
         assert header.makes(hashlib.sha256(target).hexdigest())
         assert not header.makes(hashlib.sha256(target + b"x").hexdigest())
         assert read_header(patch.data).length == header.header_length_bytes
-    assert len(short.data) < 60
+    assert len(delta.make(NOISE, few).data) < 52
 
 
 def test_the_smallest_patch_is_little_more_than_its_header() -> None:

@@ -3,7 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
-SHORT_HASH_BYTES, WHOLE_HASH_BYTES = 8, 32
+HALF_HASH_BYTES, SHORT_HASH_BYTES, WHOLE_HASH_BYTES = 4, 8, 32
+HALF = 32
 MIXING = 1
 
 
@@ -61,11 +62,14 @@ class Reader:
 def read_header(patch: bytes) -> Header:
     reader = Reader(patch)
     assert reader.take(2) == b"RW"
-    kind, code, window, index_bits = reader.take(4)
+    kind, code, window, index = reader.take(4)
     assert kind & 15 == 1
     instruction_set = code & 15
     in_place = bool(window & 64)
     hash_bytes = SHORT_HASH_BYTES if window & 128 else WHOLE_HASH_BYTES
+    if index & HALF:
+        assert hash_bytes == SHORT_HASH_BYTES
+        hash_bytes = HALF_HASH_BYTES
     memo_bits = reader.byte() if instruction_set else 0
     base_length = reader.number()
     difference = reader.number()
@@ -79,7 +83,7 @@ def read_header(patch: bytes) -> Header:
         in_place=in_place,
         memo_bits=memo_bits,
         window_bits=window & 31,
-        index_bits=index_bits,
+        index_bits=index & ~HALF,
         base_length=base_length,
         target_length=base_length + difference & 0xFFFFFFFF,
         payload_length=reader.number(),

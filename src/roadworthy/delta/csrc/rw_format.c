@@ -5,6 +5,8 @@
 #include "rw_engine.h"
 #include "rw_sha256.h"
 
+#define INDEX_HALF 32u /* in the byte of the index bits: short hashes are half as long */
+
 /* Bytes of a header on their way; those after its end count as 0. */
 typedef struct {
     const uint8_t *bytes;
@@ -62,7 +64,8 @@ static int in_range(const rw_header *h)
 {
     if (h->step_bits < RW_STEP_BITS_MIN || h->step_bits > 24 || h->flags > 3)
         return 0;
-    if (h->hash_bytes != RW_HASH_SHORT && h->hash_bytes != RW_HASH_WHOLE)
+    if (h->hash_bytes != RW_HASH_HALF && h->hash_bytes != RW_HASH_SHORT
+        && h->hash_bytes != RW_HASH_WHOLE)
         return 0;
     if (h->memo_bits > 20 || h->window_bits > 22 || h->index_bits > 20)
         return 0;
@@ -89,6 +92,14 @@ int rw_header_check(const rw_header *h)
     return in_range(h) ? RW_OK : RW_MALFORMED;
 }
 
+/* 0 for whole hashes that are half as long, which there are not. */
+static uint8_t hash_bytes(uint32_t is_short, uint32_t is_half)
+{
+    if (is_half)
+        return is_short ? RW_HASH_HALF : 0;
+    return is_short ? RW_HASH_SHORT : RW_HASH_WHOLE;
+}
+
 static void read_fields(rw_header *h, reader *r)
 {
     uint32_t kind = get_byte(r), code = get_byte(r), window = get_byte(r), index = get_byte(r);
@@ -101,8 +112,8 @@ static void read_fields(rw_header *h, reader *r)
     h->step_bits = (uint8_t)(RW_STEP_BITS_MIN + (code >> 4));
     h->window_bits = window & 31;
     h->flags = window >> 5 & 3;
-    h->hash_bytes = window >> 7 ? RW_HASH_SHORT : RW_HASH_WHOLE;
-    h->index_bits = (uint8_t)index;
+    h->hash_bytes = hash_bytes(window >> 7, index & INDEX_HALF);
+    h->index_bits = (uint8_t)(index & ~INDEX_HALF);
     h->memo_bits = (uint8_t)(h->arch != RW_ARCH_NONE ? get_byte(r) : 0);
     h->base_length = get_number(r);
     h->target_length = h->base_length + unfold(get_number(r));

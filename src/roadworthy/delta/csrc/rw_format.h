@@ -11,7 +11,8 @@
  *        target bytes, less 12 (0..12)
  *      1 bits 0-4 log2 of the history window in bytes (0 = none), 5-6 flags (1: models are primed
  *        on the base image, context mixing only, 2: in place), 7 hashes are short
- *      1 bits 0-4 log2 of history index entries (0 = none; context mixing only), 5-7 zero
+ *      1 bits 0-4 log2 of history index entries (0 = none; context mixing only), 5 short hashes
+ *        are half as long, 6-7 zero
  *    0-1 with an instruction set: log2 of memo entries (0 = none)
  *    1-5 base length
  *    1-5 target length, as the difference to the base length
@@ -19,8 +20,8 @@
  *    1-3 number of covers
  *    1-3 number of model slots / 16
  *    0-5 in place only: by how much the base is moved up before the first byte
- *   8/32 SHA-256 of the base, its first eight bytes where hashes are short
- *   8/32 SHA-256 of the target, likewise
+ * 4/8/32 SHA-256 of the base, its first eight or four bytes where hashes are short
+ * 4/8/32 SHA-256 of the target, likewise
  *      4 first four bytes of the SHA-256 of the header's bytes before
  *
  * Lengths and counts are numbers of seven bits a byte, the lowest first; the highest bit says that
@@ -42,9 +43,10 @@
 
 #include <stdint.h>
 
-#define RW_HEADER_MIN 31u  /* bytes of the shortest header */
+#define RW_HEADER_MIN 23u  /* bytes of the shortest header */
 #define RW_HEADER_MAX 105u /* what a header may ask to be read, though no good one has as much */
 #define RW_HASH_SHORT 8u   /* bytes of a hash in a short header, else RW_HASH_WHOLE */
+#define RW_HASH_HALF 4u    /* in the shortest ones */
 #define RW_HASH_WHOLE 32u
 #define RW_FORMAT_VERSION 1u
 #define RW_MAGIC_SIZE 2u
@@ -93,7 +95,7 @@ enum rw_status {
 typedef struct {
     uint8_t version, backend, ram_class, arch, step_bits, flags;
     uint8_t memo_bits, window_bits, index_bits;
-    uint8_t hash_bytes; /* of each hash, RW_HASH_SHORT or RW_HASH_WHOLE; 0 after them */
+    uint8_t hash_bytes; /* of each hash: RW_HASH_HALF, _SHORT or _WHOLE; 0 after them */
     uint16_t size;      /* of the header itself in bytes */
     uint32_t base_length, target_length, payload_length;
     uint32_t cover_count, slot_count, shift;

@@ -10,7 +10,8 @@
 
 #define LARGE (64u << 20) /* images above it are planned in parts */
 #define IMAGE_MAX 0x70000000u
-#define SHORT_PAYLOAD 4096u /* bytes of payload below which a patch has short hashes */
+#define SHORT_PAYLOAD 4096u /* bytes of payload below which a patch has short hashes, */
+#define HALF_PAYLOAD 512u   /* and those of half their length */
 #define PRIME_MAX (1u << 20) /* of the base: priming takes as long as making as many target bytes */
 
 static int read_base(void *user, uint32_t offset, uint8_t *out, uint32_t length)
@@ -253,7 +254,9 @@ static int code_all(rw_plan *plan, rw_engine *engine, rw_sink *sink)
 static uint32_t add_header(rw_header *h, uint8_t *out, uint32_t payload_length)
 {
     h->payload_length = payload_length;
-    h->hash_bytes = payload_length < SHORT_PAYLOAD ? RW_HASH_SHORT : RW_HASH_WHOLE;
+    h->hash_bytes = payload_length < HALF_PAYLOAD    ? RW_HASH_HALF
+                    : payload_length < SHORT_PAYLOAD ? RW_HASH_SHORT
+                                                     : RW_HASH_WHOLE;
     h->size = (uint16_t)rw_header_write(h, out);
     memmove(out + h->size, out + RW_HEADER_MAX, payload_length);
     return h->size + payload_length;

@@ -20,12 +20,13 @@ static uint32_t fold(uint32_t difference)
 
 static uint8_t *put_fields(const rw_header *h, uint8_t *p)
 {
-    uint32_t is_short = h->hash_bytes == RW_HASH_SHORT;
+    uint32_t is_half = h->hash_bytes == RW_HASH_HALF;
+    uint32_t is_short = is_half || h->hash_bytes == RW_HASH_SHORT;
 
     *p++ = (uint8_t)(h->version | h->backend << 4 | h->ram_class << 6);
     *p++ = (uint8_t)(h->arch | (h->step_bits - RW_STEP_BITS_MIN) << 4);
     *p++ = (uint8_t)(h->window_bits | h->flags << 5 | is_short << 7);
-    *p++ = h->index_bits;
+    *p++ = (uint8_t)(h->index_bits | is_half << 5);
     if (h->arch != RW_ARCH_NONE)
         *p++ = h->memo_bits;
     p = put_number(p, h->base_length);
@@ -38,7 +39,7 @@ static uint8_t *put_fields(const rw_header *h, uint8_t *p)
 
 uint32_t rw_header_write(const rw_header *h, uint8_t bytes[RW_HEADER_MAX])
 {
-    uint32_t hash_bytes = h->hash_bytes == RW_HASH_SHORT ? RW_HASH_SHORT : RW_HASH_WHOLE;
+    uint32_t hash_bytes = h->hash_bytes < RW_HASH_WHOLE ? h->hash_bytes : RW_HASH_WHOLE;
     uint8_t digest[32], *p;
     rw_sha256 sha;
 

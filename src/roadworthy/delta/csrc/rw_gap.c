@@ -84,40 +84,49 @@ static uint32_t unit_length(const rw_engine *e, uint32_t offset, uint32_t left)
     return e->header.arch == RW_ARCH_THUMB && (offset & 1) == 0 && left >= 2 ? 2 : 1;
 }
 
+/* Codes what comes next at `offset`: `bytes` are, or become, what is coded, and `image` what the image
+ * has there, the same but for pointers that are learned as moved. Returns how many they are. */
+static uint32_t code_next(rw_view *view, uint32_t offset, uint32_t left, uint8_t *bytes,
+                          const uint8_t *image)
+{
+    rw_engine *e = view->engine;
+    uint32_t here = view->training ? offset : e->header.base_length + offset;
+    rw_call call;
+    uint32_t called = rw_call_code(view, offset, left, bytes, &call);
+    uint32_t length = called > 0 ? called : unit_length(e, offset, left);
+
+    if (called == 0)
+        code_unit(view, offset, length, bytes);
+    if (!view->training)
+        keep_window(view, image, length);
+    rw_flow_keep(e, offset, image, length);
+    if (called > 0)
+        keep_call(view, &call, length, here);
+    else
+        keep_bytes(view, image, length, here);
+    return length;
+}
+
 void rw_gap_settle(rw_view *view)
 {
     rw_engine *e = view->engine;
-    uint32_t step = rw_step_left(e), left = rw_gap_left(view), length, i;
-    uint32_t here = e->header.base_length + e->position;
-    rw_call call;
+    uint32_t step = rw_step_left(e), left = rw_gap_left(view), i;
 
     left = left < step ? left : step;
     for (i = 0; view->sink != 0 && i < sizeof e->pending && i < left; i++)
         e->pending[i] = view->target[e->position + i];
-    length = rw_call_code(view, e->position, left, e->pending, &call);
     e->pending_used = 0;
-    e->pending_length = length > 0 ? length : unit_length(e, e->position, left);
-    if (length == 0)
-        code_unit(view, e->position, e->pending_length, e->pending);
-    keep_window(view, e->pending, e->pending_length);
-    rw_flow_keep(e, e->position, e->pending, e->pending_length);
-    if (length > 0)
-        keep_call(view, &call, length, here);
-    else
-        keep_bytes(view, e->pending, e->pending_length, here);
+    e->pending_length = code_next(view, e->position, left, e->pending, e->pending);
 }
 
-/* Pointers in a pool of the base are learned as what they would be in the target. */
+/* A pointer in a pool of the base is learned as what it would be in the target. */
 static void move_pointer(rw_view *view, uint32_t offset, uint8_t *bytes)
 {
     rw_engine *e = view->engine;
-    uint32_t word, inside;
+    uint32_t word = rw_base_word(view, offset & ~3u), inside;
     enum rw_quality quality;
 
-    if (rw_flow_pool(e, offset) == 0)
-        return;
-    word = rw_base_word(view, offset & ~3u);
-    if (!rw_offset(e, RW_BASE, word & ~1u, &inside))
+    if (rw_flow_pool(e, offset) == 0 || !rw_offset(e, RW_BASE, word & ~1u, &inside))
         return;
     word = rw_translate(view, word & ~1u, 0, &quality) + (word & 1);
     rw_put16(bytes, word >> 8 * (offset & 2));
@@ -125,25 +134,15 @@ static void move_pointer(rw_view *view, uint32_t offset, uint8_t *bytes)
 
 uint32_t rw_prime(rw_view *view, uint32_t offset)
 {
-    rw_engine *e = view->engine;
-    uint32_t left = e->header.base_length - offset, length, unit = unit_length(e, offset, left);
+    uint32_t left = view->engine->header.base_length - offset, length;
     uint8_t bytes[4], moved[4];
-    rw_call call;
 
     rw_put32(bytes, rw_base_word(view, offset));
     memcpy(moved, bytes, sizeof moved);
+    if (unit_length(view->engine, offset, left) == 2)
+        move_pointer(view, offset, moved);
     view->training = 1;
-    length = rw_call_code(view, offset, left, moved, &call);
-    if (length == 0) {
-        if (unit == 2)
-            move_pointer(view, offset, moved);
-        code_unit(view, offset, unit, moved);
-    }
+    length = code_next(view, offset, left, moved, bytes);
     view->training = 0;
-    rw_flow_keep(e, offset, bytes, length > 0 ? length : unit);
-    if (length > 0)
-        keep_call(view, &call, length, offset);
-    else
-        keep_bytes(view, bytes, unit, offset);
-    return length > 0 ? length : unit;
+    return length;
 }

@@ -221,6 +221,13 @@ def test_another_version_is_told_as_such() -> None:
         delta.inspect(bytes(later))
 
 
+def test_only_short_hashes_are_half_as_long() -> None:
+    half = SMALL.header()[:-4]
+    whole = sealed(half[:4] + bytes([half[4] & 127]) + half[5:])
+    with pytest.raises(delta.PatchError, match="damaged"):
+        delta.inspect(whole)
+
+
 def test_a_short_patch_names_short_hashes() -> None:
     few, some = NOISE[:5000] + b"new" + NOISE[5000:], NOISE[:5000] + NOISE[600::-1] + NOISE[5000:]
     targets = ((few, 4), (some, 8), (NOISE[::-1], 32))

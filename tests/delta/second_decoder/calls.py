@@ -54,6 +54,8 @@ class Calls:
         found = isa.reference(self.set, word, address)
         if found is None or found[0] != isa.CALL or isa.length_of(self.set, word) != LENGTH:
             return None
+        if found[1] == address:
+            return None
         for form in range(2):
             if self.put(form, address, found[1]) == word:
                 break

@@ -34,14 +34,14 @@ static void common_contexts(const rw_engine *e, const rw_scene *s, const halfwor
                             uint32_t *context)
 {
     uint32_t o = e->order[0], pool = s->pool > 0, lane = s->lane + 4 * pool;
-    uint32_t kind = s->kind << 3 | (s->other != s->predicted) << 2 | s->lane;
     uint32_t within = o & ((1u << 8 * s->lane) - 1), covered = (uint32_t)s->covered;
 
-    context[0] = rw_hash(0x20 + kind + 256 * pool, s->predicted);
+    context[0] = rw_hash(0x20 + rw_scene_tag(s) + 256 * pool, s->predicted);
     context[1] = rw_hash(0x22 + covered + 256 * pool, o & 0xff);
     context[2] = rw_hash(0x23, o & 0xffff);
     context[3] = rw_hash(0x28, s->expected << 8 | s->confidence);
-    context[4] = rw_hash(0x21 + (lane << 8) + within * 4096, covered ? s->word : e->order[1] & 0xff);
+    context[4] = rw_hash(0x21 + (lane << 8) + within * 4096,
+                         covered ? s->word : e->order[1] & 0xff);
     context[5] = rw_hash(0x24, o & 0xffffff);
     context[6] = rw_hash(0x25, o);
     context[7] = rw_hash(0x26 + (e->order[1] & 0xffff), o);
@@ -73,13 +73,13 @@ static void flow_contexts(const rw_engine *e, const rw_scene *s, const halfwords
 /* What the base has there. */
 static void cover_contexts(const rw_engine *e, const rw_scene *s, uint32_t *context)
 {
-    uint32_t p = s->predicted, kind = s->kind << 3 | (s->other != p) << 2 | s->lane;
+    uint32_t p = s->predicted, tag = rw_scene_tag(s);
     uint32_t last = s->lane > 0 ? (e->difference & 0xff) << 1 | (e->flags & 1) : 0;
 
-    context[8] = rw_hash(0x27, ((p + (e->difference & 255)) & 255) << 8 | kind);
-    context[10] = rw_hash(0x2c + kind, s->other << 8 | p);
+    context[8] = rw_hash(0x27, ((p + (e->difference & 255)) & 255) << 8 | tag);
+    context[10] = rw_hash(0x2c + tag, s->other << 8 | p);
     context[15] = rw_hash(0x2e, p << 8 | (e->order[0] & 0xff));
-    context[16] = rw_hash(0x2d + kind, p << 16 | last);
+    context[16] = rw_hash(0x2d + tag, p << 16 | last);
 }
 
 /* Returns how many they are. */
@@ -143,7 +143,7 @@ static int code_bit(rw_view *view, const rw_scene *s, rw_mix *mix, uint32_t node
         sets[1] = 240 + s->guess[0].kind;
     sets[2] = 256 + 256 * odd + node;
     if (code)
-        sets[3] = 768 + (o >> 3 & 31) + 32 * lane + 256 * (done > 3);
+        sets[3] = 768 + (o >> 3 & 31) + 32 * lane + (done > 3 ? 256 : 0);
     else
         sets[3] = 768 + (odd ? 256 + 32 * done + (o >> 11 & 31) : o & 255);
     return rw_mix_twice(view, mix, sets, s->lane, value);

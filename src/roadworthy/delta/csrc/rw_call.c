@@ -41,7 +41,8 @@ static int inside(const rw_engine *e, uint32_t address, uint32_t *offset)
            && rw_address(e, RW_TARGET, *offset) == address;
 }
 
-/* Reads a call that stands at `offset` of one side. */
+/* Reads a call that stands at `offset` of one side. What would call itself is data: small numbers
+ * of the other byte order look so. */
 static int read_call(const rw_view *view, int side, uint32_t offset, const uint8_t *bytes,
                      rw_call *call)
 {
@@ -52,7 +53,7 @@ static int read_call(const rw_view *view, int side, uint32_t offset, const uint8
     rw_ref ref;
 
     if (!rw_ref_find(e->header.arch, bytes, address, &ref) || ref.length != LENGTH
-        || ref.kind != RW_REF_CALL)
+        || ref.kind != RW_REF_CALL || ref.target == address)
         return 0;
     for (call->form = 0; call->form < FORMS; call->form++) {
         put_call(e, call->form, address, ref.target, again);

@@ -12,8 +12,8 @@ typedef struct {
 
 /* Codes whether the instruction at `offset`, with `left` bytes up to the next cover or the end, is
  * a call to somewhere in the target, and if so which. `bytes` are what it is where that is known:
- * of the base while the models learn from it, whose calls go where the target's would. Returns its
- * length, 0 when it is no such call or can't be one. */
+ * of the base while the models learn from it, whose calls go where the target's would. A call is put
+ * into them. Returns its length, 0 when it is no such call or can't be one. */
 uint32_t rw_call_code(rw_view *view, uint32_t offset, uint32_t left, uint8_t *bytes,
                       rw_call *call);
 

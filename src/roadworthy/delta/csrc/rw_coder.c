@@ -195,7 +195,7 @@ void rw_mix_add_guess(rw_view *view, rw_mix *mix, uint32_t hash, uint32_t guess)
 void rw_mix_add_hint(rw_mix *mix, int32_t hint)
 {
     if (mix->count < RW_INPUTS - 1)
-        mix->hint[mix->count++] = hint;
+        mix->input[mix->count++] = hint;
 }
 
 static void gather(rw_mix *mix)
@@ -203,12 +203,11 @@ static void gather(rw_mix *mix)
     uint32_t i;
 
     for (i = 0; i < mix->count; i++) {
-        mix->input[i] = mix->slot[i] != 0 ? rw_stretch(*mix->slot[i] >> 16) : mix->hint[i];
+        if (mix->slot[i] != 0)
+            mix->input[i] = rw_stretch(*mix->slot[i] >> 16);
         if (mix->flip >> i & 1)
             mix->input[i] = -mix->input[i];
     }
-    for (; i < RW_INPUTS - 1; i++)
-        mix->input[i] = 0;
     mix->input[RW_INPUTS - 1] = 256;
 }
 

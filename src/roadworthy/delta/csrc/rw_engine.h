@@ -117,7 +117,8 @@ typedef struct {
     uint32_t run_size;           /* log2 of the last run */
     uint32_t tokens, replaced;   /* histories: was a match, was replaced as before */
     uint32_t correction[32];     /* of each class: how far the last wrong reference was off */
-    uint8_t pending[4];          /* settled bytes that are not given out yet */
+    /* settled bytes that are not given out yet */
+    uint8_t pending[4];
     uint32_t pending_used, pending_length;
     /* a predicted instruction or pointer */
     uint8_t unit_bytes[4]; /* as the walk takes them: moved, or as in the base */
@@ -223,7 +224,6 @@ void rw_code_part(rw_view *view, uint32_t from, uint32_t size);
 
 typedef struct {
     uint32_t *slot[RW_INPUTS]; /* 0 for an input that is a hint */
-    int32_t hint[RW_INPUTS];
     int32_t input[RW_INPUTS];
     uint32_t count;
     uint32_t flip; /* inputs of which the slot tells whether a guess of 0 is right, a bit each */

@@ -17,7 +17,7 @@ static uint32_t kind_of(uint32_t upper)
     return (upper & 0xf5) == 0xb1 ? COMPARE : 0; /* CBZ, CBNZ */
 }
 
-/* Such instructions hold it in units of a word, or of a halfword with all above it as in `upper`. */
+/* Loads hold it in words, the others in halfwords with what is above them as in `upper`. */
 static void guess_target(rw_guess *g, uint32_t at, uint32_t upper, uint32_t target)
 {
     uint32_t offset = target - at - 4;

@@ -92,14 +92,6 @@ int rw_header_check(const rw_header *h)
     return in_range(h) ? RW_OK : RW_MALFORMED;
 }
 
-/* 0 for whole hashes that are half as long, which there are not. */
-static uint8_t hash_bytes(uint32_t is_short, uint32_t is_half)
-{
-    if (is_half)
-        return is_short ? RW_HASH_HALF : 0;
-    return is_short ? RW_HASH_SHORT : RW_HASH_WHOLE;
-}
-
 static void read_fields(rw_header *h, reader *r)
 {
     uint32_t kind = get_byte(r), code = get_byte(r), window = get_byte(r), index = get_byte(r);
@@ -112,7 +104,10 @@ static void read_fields(rw_header *h, reader *r)
     h->step_bits = (uint8_t)(RW_STEP_BITS_MIN + (code >> 4));
     h->window_bits = window & 31;
     h->flags = window >> 5 & 3;
-    h->hash_bytes = hash_bytes(window >> 7, index & INDEX_HALF);
+    h->hash_bytes = index & INDEX_HALF ? RW_HASH_HALF
+                    : window >> 7      ? RW_HASH_SHORT
+                                       : RW_HASH_WHOLE;
+    r->flawed |= (index & INDEX_HALF) != 0 && window >> 7 == 0;
     h->index_bits = (uint8_t)(index & ~INDEX_HALF);
     h->memo_bits = (uint8_t)(h->arch != RW_ARCH_NONE ? get_byte(r) : 0);
     h->base_length = get_number(r);

@@ -84,8 +84,8 @@ static uint32_t unit_length(const rw_engine *e, uint32_t offset, uint32_t left)
     return e->header.arch == RW_ARCH_THUMB && (offset & 1) == 0 && left >= 2 ? 2 : 1;
 }
 
-/* Codes what comes next at `offset`: `bytes` are, or become, what is coded, and `image` what the image
- * has there, the same but for pointers that are learned as moved. Returns how many they are. */
+/* Codes what comes next at `offset`: `bytes` are, or become, what is coded, and `image` what the
+ * image has there, the same but for pointers that are learned as moved. Returns how many. */
 static uint32_t code_next(rw_view *view, uint32_t offset, uint32_t left, uint8_t *bytes,
                           const uint8_t *image)
 {

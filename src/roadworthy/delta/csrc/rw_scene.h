@@ -25,6 +25,12 @@ typedef struct {
 
 /* Nothing is known yet. */
 void rw_scene_begin(rw_scene *scene);
+/* What a reference, its quality and the place in it are to contexts. */
+static inline uint32_t rw_scene_tag(const rw_scene *scene)
+{
+    return scene->kind << 3 | (uint32_t)(scene->other != scene->predicted) << 2 | scene->lane;
+}
+
 /* Codes whether a byte, or the group that it begins, is as predicted. */
 int rw_flag_code(rw_view *view, const rw_scene *scene, int group, int hit);
 /* Codes a byte that is not as predicted. */

@@ -67,7 +67,7 @@ static uint32_t bucket(uint32_t n)
     return n < 4 ? n : n < 256 ? 2 * rw_log2(n) + (n >> (rw_log2(n) - 1) & 1) : 17;
 }
 
-/* The contexts of code_flag. */
+/* The contexts of rw_flag_code. */
 static void flag_contexts(rw_view *view, rw_mix *mix, const rw_scene *s, uint32_t kind,
                           uint32_t agree)
 {
@@ -99,14 +99,17 @@ int rw_flag_code(rw_view *view, const rw_scene *s, int group, int hit)
 {
     rw_engine *e = view->engine;
     rw_mix mix = {0};
-    uint32_t f = e->flags, p = s->predicted,
-             kind = (uint32_t)group << 7 | (uint32_t)!s->covered << 6 | s->kind << 3 | (s->other != p) << 2 | s->lane;
-    uint32_t agree = s->expected == 256 ? 0 : s->expected == p ? s->confidence : 8 + s->confidence;
+    uint32_t f = e->flags;
+    uint32_t kind = (uint32_t)group << 7 | (uint32_t)!s->covered << 6 | rw_scene_tag(s);
+    uint32_t agree = s->expected == 256            ? 0
+                     : s->expected == s->predicted ? s->confidence
+                                                   : 8 + s->confidence;
 
     flag_contexts(view, &mix, s, kind, agree);
     agree = agree == 0 ? 0 : agree < 8 ? 16 : 32;
     hit = rw_mix_code(view, &mix,
-                      group ? 112 + (s->kind << 1 | (f & 1)) : s->kind << 3 | s->lane << 1 | (f & 1),
+                      group ? 112 + (s->kind << 1 | (f & 1))
+                            : s->kind << 3 | s->lane << 1 | (f & 1),
                       64 + agree + (f & 15), hit);
     e->flags = f << 1 | (uint32_t)hit;
     return hit;

@@ -9,6 +9,7 @@
 #include "rw_refs.h"
 
 #define TOLD_EVERY (1u << 21)
+#define ALWAYS 14u /* condition of an A32 instruction */
 
 void rw_images_seen(const rw_pair_of_images *m, uint32_t *seen, uint32_t length)
 {
@@ -93,8 +94,10 @@ static uint32_t count_calls(const rw_pair_of_images *m, const rw_engine *paramet
     rw_ref ref;
 
     for (at = (from + step - 1) / step * step; at < to && to - at >= 4; at += step) {
-        if (!rw_ref_find(arch, m->target + at, rw_address(parameters, RW_TARGET, at), &ref)
-            || ref.kind != RW_REF_CALL)
+        uint32_t address = rw_address(parameters, RW_TARGET, at);
+
+        if (!rw_ref_find(arch, m->target + at, address, &ref) || ref.kind != RW_REF_CALL
+            || ref.target == address || (arch == RW_ARCH_ARM && m->target[at + 3] >> 4 != ALWAYS))
             continue;
         if (!rw_offset(parameters, RW_TARGET, ref.target, &offset))
             offset = ref.target;

@@ -94,10 +94,14 @@ def deflate_seeds() -> list[bytes]:
 def seeds(target: str) -> list[bytes]:
     """Return inputs from which a target starts, as its source lays them out."""
     if target == "roundtrip":
+        nothing_in_little_memory = b"\0\x74\0\0" + b"\0"
         return [
-            bytes([3 * kind, style]) + len(old).to_bytes(2, "little") + old + new
-            for old, new in images(SEED_BYTES)
-            for kind, style in zip(range(7), (4, 8, 7, 0x85, 4, 9, 4), strict=True)
+            nothing_in_little_memory,
+            *(
+                bytes([3 * kind, style]) + len(old).to_bytes(2, "little") + old + new
+                for old, new in images(SEED_BYTES)
+                for kind, style in zip(range(7), (4, 8, 7, 0x85, 4, 9, 4), strict=True)
+            ),
         ]
     if target == "header":
         return [seed[4 + seed[2] + 256 * seed[3] :][:HEADER_BYTES] for seed in hostile(TINY_BYTES)]

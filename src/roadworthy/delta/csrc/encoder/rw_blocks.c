@@ -5,6 +5,7 @@
 
 #include "rw_plan.h"
 
+#define ROOM 1024u /* for covers, at first */
 #define BLOCK 1024u
 #define MULTIPLIER 0x9E3779B97F4A7C15u
 #define BRIDGE_MAX 4096u /* a change in place, this long at most, does not end a cover */
@@ -127,7 +128,7 @@ static void keep(blocks_t *b, rw_cover c)
         return;
     }
     if (b->count == b->room) {
-        uint32_t room = b->room * 2 + 1024;
+        uint32_t room = b->room * 2;
         rw_cover *more = realloc(b->covers, sizeof *more * room);
 
         if (more == 0) {
@@ -200,7 +201,10 @@ int rw_match_blocks(const rw_encode_job *job, rw_cover **covers, uint32_t *count
     b->leaving = 1;
     for (i = 0; i < BLOCK; i++)
         b->leaving *= MULTIPLIER;
-    status = index_base(b);
+    b->room = ROOM;
+    b->covers = malloc(sizeof *b->covers * ROOM); /* also for none: they are sorted */
+    if (b->covers != 0)
+        status = index_base(b);
     if (status == RW_OK && job->base_length > 0)
         status = find_runs(b);
     if (status == RW_OK)

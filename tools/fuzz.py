@@ -95,8 +95,10 @@ def seeds(target: str) -> list[bytes]:
     """Return inputs from which a target starts, as its source lays them out."""
     if target == "roundtrip":
         nothing_in_little_memory = b"\0\x74\0\0" + b"\0"
+        nothing_alike = b"\x12\x09\x0a\0" + b"1" * 10 + b"u" * 30
         return [
             nothing_in_little_memory,
+            nothing_alike,
             *(
                 bytes([3 * kind, style]) + len(old).to_bytes(2, "little") + old + new
                 for old, new in images(SEED_BYTES)

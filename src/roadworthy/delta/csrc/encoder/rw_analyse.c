@@ -75,7 +75,8 @@ int64_t rw_measure_arch(const rw_pair_of_images *m, const rw_engine *parameters,
     view.source = &source;
     rw_layout(&view, e);
     rw_engine_reset(&view);
-    memcpy(view.covers, m->covers, sizeof(rw_cover) * m->cover_count);
+    if (m->cover_count > 0)
+        memcpy(view.covers, m->covers, sizeof(rw_cover) * m->cover_count);
     rw_sort_covers(&view);
     for (i = 0; i < m->cover_count; i++) {
         e->cover = i;

@@ -45,6 +45,11 @@ def squashfs_in_a_disk(files: dict[str, bytes]) -> bytes:
     return CODE[:5000] + images.Writer().image(files) + CODE[5000:9000]
 
 
+def squashfs_of_a_gzip_file(files: dict[str, bytes]) -> bytes:
+    """Such a file is stored as it is, in blocks that are not compressed."""
+    return images.Writer().image({"log.gz": images.gzipped(b"".join(files.values()))})
+
+
 def two_members(files: dict[str, bytes]) -> bytes:
     half = dict(list(files.items())[:6])
     return images.gzipped(images.cpio(half)) + images.gzipped(images.cpio(files), 6)
@@ -54,6 +59,7 @@ CODE = CHANCE.randbytes(9000)
 CONTAINERS: dict[str, Container] = {
     "squashfs": images.Writer().image,
     "squashfs in a disk": squashfs_in_a_disk,
+    "squashfs of a gzip file": squashfs_of_a_gzip_file,
     "tar.gz": lambda files: images.gzipped(images.tar(files)),
     "tar.gz level 1": lambda files: images.gzipped(images.tar(files), 1),
     "cpio.gz, twice": two_members,

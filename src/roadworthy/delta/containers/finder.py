@@ -1,4 +1,7 @@
-"""All compressed streams of an image: squashfs first, then gzip members in what is left."""
+"""All compressed streams of an image: squashfs first, then gzip members in what is left.
+
+Files that are gzip files themselves are stored as they are in squashfs, so its gaps count as left.
+"""
 
 from collections.abc import Iterator
 
@@ -15,9 +18,10 @@ def find_pieces(data: bytes) -> list[Piece]:
     pieces: list[Piece] = []
     at = 0
     for image in _squashfs_images(data):
-        pieces += find_members(data, at, image.start)
-        pieces += find_blocks(data, image)
-        at = image.start + image.length
+        for block in find_blocks(data, image):
+            pieces += find_members(data, at, block.offset)
+            pieces.append(block)
+            at = block.offset + block.length
     pieces += find_members(data, at, len(data))
     return pieces
 

@@ -20,7 +20,7 @@ CHANCE = SeededChance("limited memory").random
 NOISE = CHANCE.randbytes(60_000)
 PIECES = [CHANCE.randbytes(CHANCE.randrange(500, 9000)) for _ in range(600)]
 OLD = b"".join(PIECES)
-THIN, WINDOWS = 17_000_000, 10_000_000
+THIN, WINDOWS = 12_000_000, 6_000_000
 PEAK = """
 import mmap, re, sys, tempfile
 from pathlib import Path
@@ -32,8 +32,6 @@ def peak():  # of this program alone, which getrusage's is not
     return 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 before = peak()
 if sys.argv[1] == "packed":
-    # What no image of a fast test is beyond.
-    containers.maker._MEMORY_BYTES_MIN = containers.maker._INTERPRETER_BYTES = 0
     containers.make_packed(base, target, delta.MakeOptions(scratch=tempfile.TemporaryFile))
 else:
     maker.make(base, target, None, int(sys.argv[1]))

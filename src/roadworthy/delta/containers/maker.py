@@ -20,7 +20,9 @@ __all__ = ["Packed", "make_packed"]
 _MEMORY_SHARE = 12
 _REPACKING_BYTES = 8_000_000
 _INTERPRETER_BYTES = 28_000_000
-_MEMORY_BYTES_MIN = 64_000_000
+_BESIDE_BYTES = 2_000_000
+_SMALL_BYTES = 64_000_000
+_MEMORY_BYTES_MIN = 6_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,15 @@ def make_packed(base: Buffer, target: Buffer, options: MakeOptions | None = None
 def _memory_bytes(base_bytes: int) -> int:
     """Return what the plain patch may take, so that all takes twelve times the packed base.
 
-    Small images have more, which every machine that makes patches has: with less a search of what
-    they unpack to finds too little.
+    The interpreter counts for large images, and stands beside that for small ones. The least is
+    what the models of the decoder take anyway, after the search.
     """
     whole = _MEMORY_SHARE * base_bytes
-    return max(whole - _REPACKING_BYTES - _INTERPRETER_BYTES, _MEMORY_BYTES_MIN)
+    return max(
+        whole - _REPACKING_BYTES - _INTERPRETER_BYTES,
+        min(whole - _BESIDE_BYTES, _SMALL_BYTES),
+        _MEMORY_BYTES_MIN,
+    )
 
 
 def _searchable(data: Buffer) -> bytes:

@@ -163,7 +163,7 @@ static void sha256(const uint8_t *data, uint32_t length, uint8_t digest[32])
 
 static void hashes_are_compared_as_far_as_they_are_named(void)
 {
-    static const uint8_t sizes[] = {RW_HASH_HALF, RW_HASH_SHORT, RW_HASH_WHOLE};
+    static const uint8_t sizes[] = {RW_HASH_TINY, RW_HASH_SHORT, RW_HASH_WHOLE};
     rw_header h = good;
     uint32_t i;
 
@@ -309,6 +309,9 @@ static void engines_out_of_range_are_refused(void)
     REFUSED(e->unit_kind = 8);
     REFUSED(e->unit_class = 32);
     REFUSED(e->unit_used = e->unit_length + 1);
+    REFUSED(e->drift.count[RW_DRIFT_LISTS - 1] = RW_DRIFT_LENGTH + 1);
+    REFUSED(e->drift.list = RW_DRIFT_LISTS);
+    REFUSED(e->drift.carry = 3);
     REFUSED(e->header.cover_count++);
     REFUSED(e->header.step_bits = 0);
     REFUSED(e->header.flags = 4);

@@ -26,7 +26,11 @@ def patch_of(
     """Return the patch that says what is chosen, and its target; `covers` are not coded."""
     header = read_header(fields.header())
     writer = Writer(header.slot_count, choose)
-    covers = covers if covers is not None else read_covers(writer, header.cover_count)
+    covers = (
+        covers
+        if covers is not None
+        else read_covers(writer, header.cover_count, header.target_length)
+    )
     walk = FastWalk(header, base, writer, Places(([], []), covers, header.memo_bits))
     walk.started = True
     while len(walk.target) < header.target_length:
@@ -56,7 +60,7 @@ def decoded(base: bytes, patch: bytes, piece: int) -> bytes:
 def test_a_match_reaches_back_over_the_whole_window(piece: int) -> None:
     base = NOISE[:64]
     equal, match = [1], [1]
-    said = chain(number(0), number(63), number(0), equal, match, number(4), number(31))
+    said = chain(number(0), number(8), number(0), equal, match, number(4), number(31))
     patch, target = patch_of(fields_of(base, 72, 5, 1), base, script(said))
     assert target == base + base[32:40]
     assert decoded(base, patch, piece) == target

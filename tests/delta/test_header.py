@@ -6,29 +6,32 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.delta.second_decoder.container import read_header
+from tests.delta.second_decoder.container import read_header, usual_sizes
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
 
 U32 = (1 << 32) - 1
-HEADER_BYTES_MIN = 23
+HEADER_BYTES_MIN = 16
 STORED, MIXING, FAST, FAST_LINES_MIN = 0, 1, 2, 256
+HASH_BYTES = (32, 8, 3)
+TINY = 2  # its place in HASH_BYTES
+SLOT_BYTES = 4
 NOISE = SeededChance("header").random.randbytes(9000)
 
 
-def number(value: int, spare_bytes: int = 0) -> bytes:
-    """Return a number as the format has it, or longer than it need be."""
+def number(value: int) -> bytes:
+    """Return a number as the format has it."""
     groups: list[int] = []
     while not groups or value:
         groups.append(value & 127)
         value >>= 7
-    groups += [0] * spare_bytes
     return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
 
 
 def sealed(head: bytes) -> bytes:
-    return head + hashlib.sha256(head).digest()[:4]
+    check_bytes = 2 if head[3] >> 4 & 3 == TINY else 4
+    return head + hashlib.sha256(head).digest()[:check_bytes]
 
 
 @dataclass(frozen=True)
@@ -49,27 +52,32 @@ class Fields:
     shift: int
     hashes: tuple[bytes, bytes]
     ram_class: int = 2
+    usual: bool = False  # sizes are left out
 
-    def numbers(self) -> list[int]:
+    def lengths(self) -> list[int]:
         difference = (self.target - self.base) & U32
         folded = (difference << 1 ^ -(difference >> 31)) & U32
-        shift = [self.shift] if self.in_place else []
-        return [self.base, folded, self.payload, self.covers, self.lines, *shift]
+        return [self.base, folded, self.payload, self.covers]
 
     def start(self) -> bytes:
-        is_half, is_short = len(self.hashes[0]) == 4, len(self.hashes[0]) < 32
+        kind = 2 | self.back_end << 4 | self.ram_class << 6
+        hashes = HASH_BYTES.index(len(self.hashes[0]))
+        flags = self.usual << 3 | self.primed << 6 | self.in_place << 7
+        return b"RW" + bytes([kind, self.architecture | hashes << 4 | flags])
+
+    def sizes(self) -> bytes:
         memo, window, index = self.bits
-        kind = 1 | self.back_end << 4 | self.ram_class << 6
-        code = self.architecture | self.step_bits - 12 << 4
-        flags = self.primed << 5 | self.in_place << 6 | is_short << 7
-        return (
-            b"RW"
-            + bytes([kind, code, window | flags, index | is_half << 5])
-            + (bytes([memo]) if self.architecture else b"")
-        )
+        fields = [self.step_bits - 12, window, index, *([memo] if self.architecture else [])]
+        return b"" if self.usual else bytes(fields)
+
+    def parts(self) -> list[bytes]:
+        """The parts before the hashes; each number is one of its own."""
+        lines = [] if self.usual else [number(self.lines)]
+        shift = [number(self.shift)] if self.in_place else []
+        return [self.start(), *map(number, self.lengths()), self.sizes(), *lines, *shift]
 
     def header(self) -> bytes:
-        return sealed(self.start() + b"".join(map(number, self.numbers())) + b"".join(self.hashes))
+        return sealed(b"".join(self.parts()) + b"".join(self.hashes))
 
 
 LENGTHS = st.one_of(st.integers(0, 300), st.integers(0, U32), st.integers(U32 - 300, U32))
@@ -83,11 +91,11 @@ FIELDS = st.builds(
     bits=st.tuples(st.integers(0, 17), st.integers(1, 20), st.integers(0, 17)),
     base=LENGTHS,
     target=LENGTHS,
-    payload=st.integers(0, U32 - 105),
+    payload=st.integers(0, U32 - 106),
     covers=st.integers(0, 20_000),
     lines=st.integers(1, 1 << 14),
     shift=LENGTHS,
-    hashes=st.sampled_from([4, 8, 32]).flatmap(
+    hashes=st.sampled_from(HASH_BYTES).flatmap(
         lambda size: st.tuples(*[st.binary(min_size=size, max_size=size)] * 2)
     ),
 )
@@ -109,7 +117,7 @@ PLAIN = Fields(
 QUICK = replace(PLAIN, back_end=FAST, primed=False, bits=(0, 13, 0))
 CODE = replace(PLAIN, architecture=1, bits=(9, 13, 14), in_place=True, shift=300)
 WHOLE = replace(CODE, hashes=(NOISE[:32], NOISE[32:64]))
-SMALL = replace(PLAIN, hashes=(b"base", b"then"))
+SMALL = replace(PLAIN, hashes=(b"old", b"new"), usual=True)
 HEADERS = [each.header() for each in (PLAIN, QUICK, CODE, WHOLE, SMALL)]
 
 
@@ -136,6 +144,42 @@ def test_any_fields_in_range_come_back(fields: Fields) -> None:
     assert header.hash_bytes == len(fields.hashes[0])
 
 
+def with_usual_sizes(fields: Fields) -> Fields:
+    """Return the fields with the sizes that need not be named, yet named."""
+    sizes = usual_sizes(
+        fields.back_end,
+        fields.ram_class,
+        fields.base,
+        fields.target,
+        code=fields.architecture > 0,
+        in_place=fields.in_place,
+    )
+    bits = (sizes.memo_bits, sizes.window_bits, sizes.index_bits)
+    lines = sizes.slot_count // 16
+    return replace(fields, step_bits=sizes.step_bits, bits=bits, lines=lines, usual=False)
+
+
+@given(fields=FIELDS, ram_class=st.integers(0, 2))
+@settings(deadline=None)
+def test_usual_sizes_are_left_out(fields: Fields, ram_class: int) -> None:
+    assume(fields.shift <= U32 - fields.base or not fields.in_place)
+    fields = replace(fields, ram_class=ram_class, covers=fields.covers % 200)
+    if fields.back_end != MIXING:
+        fields = replace(fields, primed=False)
+    named = with_usual_sizes(fields)
+    data = replace(fields, usual=True).header()
+    header, second = delta.inspect(data + b"payload"), read_header(data + b"payload")
+    assert header.header_length_bytes == second.length == len(data)
+    assert header.step_bytes == second.step_bytes == 1 << named.step_bits
+    assert header.workspace_bytes <= header.ram_class.size_bytes
+    with pytest.raises(delta.PatchError, match="damaged"):
+        delta.inspect(named.header())
+    more = delta.inspect(replace(named, lines=named.lines + 1, covers=0).header())
+    few = delta.inspect(replace(fields, usual=True, covers=0).header())
+    more_bytes = 0 if fields.back_end == STORED else 16 * SLOT_BYTES
+    assert more.workspace_bytes - few.workspace_bytes == more_bytes
+
+
 @pytest.mark.parametrize("data", HEADERS)
 def test_a_header_that_is_cut_at_any_byte_is_refused_or_waited_for(data: bytes) -> None:
     for length in range(len(data)):
@@ -158,21 +202,24 @@ def test_a_header_with_any_flipped_bit_is_refused(data: bytes) -> None:
             delta.inspect(bytes(flipped))
 
 
-@given(fields=st.sampled_from([PLAIN, CODE, WHOLE]), at=st.integers(0, 5), spare=st.integers(1, 6))
+NUMBERS = st.sampled_from([1, 2, 3, 4, 6, 7])  # places of numbers in the parts
+
+
+@given(fields=st.sampled_from([CODE, WHOLE]), at=NUMBERS, spare=st.integers(1, 6))
 def test_a_number_longer_than_it_need_be_is_refused(fields: Fields, at: int, spare: int) -> None:
-    numbers = [number(each) for each in fields.numbers()]
-    at %= len(numbers)
-    numbers[at] = number(fields.numbers()[at], spare)
-    head = fields.start() + b"".join(numbers) + b"".join(fields.hashes)
+    parts = fields.parts()
+    last = len(parts[at]) - 1
+    parts[at] = parts[at][:-1] + bytes([parts[at][last] | 128, *[128] * (spare - 1), 0])
+    head = b"".join(parts) + b"".join(fields.hashes)
     with pytest.raises(delta.PatchError):
         delta.inspect(sealed(head) + bytes(99))
 
 
-@given(at=st.integers(0, 5), value=st.integers(1 << 32, 1 << 40))
+@given(at=NUMBERS, value=st.integers(1 << 32, 1 << 40))
 def test_a_number_that_takes_more_than_32_bits_is_refused(at: int, value: int) -> None:
-    numbers = [number(each) for each in CODE.numbers()]
-    numbers[at] = number(value)
-    head = CODE.start() + b"".join(numbers) + b"".join(CODE.hashes)
+    parts = CODE.parts()
+    parts[at] = number(value)
+    head = b"".join(parts) + b"".join(CODE.hashes)
     with pytest.raises(delta.PatchError):
         delta.inspect(sealed(head) + bytes(99))
 
@@ -187,13 +234,12 @@ def test_a_number_that_takes_more_than_32_bits_is_refused(at: int, value: int) -
         replace(CODE, bits=(21, 13, 14)),
         replace(CODE, bits=(9, 23, 14)),
         replace(CODE, bits=(9, 13, 21)),
-        replace(CODE, bits=(9, 13, 14 | 32)),
         replace(CODE, bits=(9, 0, 14)),
         replace(CODE, covers=(1 << 20) + 1),
         replace(CODE, lines=0),
         replace(CODE, lines=(1 << 16) + 1),
         replace(CODE, lines=0x10000001),
-        replace(CODE, payload=U32 - 104),
+        replace(CODE, payload=U32 - 105),
         replace(CODE, shift=U32 - 6379),
         replace(CODE, bits=(20, 13, 14)),
         replace(QUICK, lines=FAST_LINES_MIN - 1),
@@ -211,7 +257,7 @@ def test_a_field_out_of_range_is_refused(flawed: Fields) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_no_header(data: bytes) -> None:
     with pytest.raises(delta.PatchError):
-        delta.inspect(b"RW\x51" + data)
+        delta.inspect(b"RW\x52" + data)
 
 
 def test_another_version_is_told_as_such() -> None:
@@ -221,16 +267,16 @@ def test_another_version_is_told_as_such() -> None:
         delta.inspect(bytes(later))
 
 
-def test_only_short_hashes_are_half_as_long() -> None:
-    half = SMALL.header()[:-4]
-    whole = sealed(half[:4] + bytes([half[4] & 127]) + half[5:])
+def test_a_fourth_length_of_hashes_is_refused() -> None:
+    head = bytearray(PLAIN.header()[:-4])
+    head[3] |= 3 << 4
     with pytest.raises(delta.PatchError, match="damaged"):
-        delta.inspect(whole)
+        delta.inspect(sealed(bytes(head)) + bytes(99))
 
 
 def test_a_short_patch_names_short_hashes() -> None:
     few, some = NOISE[:5000] + b"new" + NOISE[5000:], NOISE[:5000] + NOISE[600::-1] + NOISE[5000:]
-    targets = ((few, 4), (some, 8), (NOISE[::-1], 32))
+    targets = ((few, 3), (some, 8), (NOISE[::-1], 32))
     for target, size in targets:
         patch = delta.make(NOISE, target)
         header = patch.header

@@ -57,6 +57,15 @@ def test_new_calls_of_known_functions_take_few_bytes(architecture: delta.Archite
     assert as_code < 1.6 * 400, "24 functions and four fillers are less than seven bits each"
 
 
+@pytest.mark.parametrize("architecture", list(CALLS))
+def test_code_that_stands_twice_is_said_once(architecture: delta.Architecture) -> None:
+    once = library() + callers(architecture, 200)  # its second copy calls functions of its own
+    options = delta.MakeOptions(back_end=MIXING, architecture=architecture)
+    patch = delta.make(b"", once + once, options).data
+    assert decode(b"", patch) == once + once
+    assert len(patch) - size(b"", once, architecture) < 60
+
+
 def test_the_target_alone_tells_the_instruction_set_when_all_is_new() -> None:
     for architecture in (A.THUMB, A.ARM, A.AARCH64):
         target = library() + callers(architecture, 400)

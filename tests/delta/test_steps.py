@@ -29,7 +29,7 @@ def hash_bytes(target: bytes, step_bytes: int) -> int:
 
 @pytest.mark.parametrize(
     ("places", "back_end"),
-    [(100, MIXING), (300, MIXING), (1, FAST), (400, FAST), (900, FAST), (5000, FAST)],
+    [(250, MIXING), (300, MIXING), (400, FAST), (900, FAST), (5000, FAST)],
 )
 def test_hashes_are_a_small_part_of_the_patch_in_the_shortest_steps_that_do(
     places: int, back_end: delta.BackEnd
@@ -47,7 +47,7 @@ def test_hashes_are_a_small_part_of_the_patch_in_the_shortest_steps_that_do(
 def test_an_image_that_hardly_changes_is_one_step_and_the_same_patch_each_time() -> None:
     target = changed(1)
     patch = delta.make(NOISE, target)
-    assert patch.header.step_bytes == 512 * KIB
+    assert patch.header.step_bytes == 4 * MIB
     assert patch.data == delta.make(NOISE, target).data
     often = delta.make(NOISE, target, delta.MakeOptions(step_bytes=64 * KIB))
     assert len(often.data) - len(patch.data) >= hash_bytes(target, 64 * KIB) - CODER_END

@@ -81,7 +81,7 @@ class PatchHeader:
 
     @property
     def hash_bytes(self) -> int:
-        """How many bytes of each SHA-256 the patch names: 4 or 8 if it is short, else all 32."""
+        """How many bytes of each SHA-256 the patch names: 3 or 8 if it is short, else all 32."""
         return len(self.base_sha256) // 2
 
     def makes(self, sha256: str) -> bool:

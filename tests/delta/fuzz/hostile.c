@@ -29,11 +29,13 @@ uint32_t hostile_seal(uint8_t *bytes, uint32_t length)
 {
     uint8_t digest[32];
     rw_header header;
+    uint32_t size;
 
     if (rw_header_read(&header, bytes, length) == RW_NEED_INPUT)
         return 0;
-    sha256(bytes, header.size - RW_CHECK_SIZE, digest);
-    memcpy(bytes + header.size - RW_CHECK_SIZE, digest, RW_CHECK_SIZE);
+    size = rw_check_size(&header);
+    sha256(bytes, header.size - size, digest);
+    memcpy(bytes + header.size - size, digest, size);
     return header.size;
 }
 

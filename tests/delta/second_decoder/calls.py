@@ -22,6 +22,22 @@ class Call:
     target: int  # offset in the target
 
 
+@dataclass(frozen=True)
+class Expected:
+    """Calls that may come: one that goes where an earlier one goes, and one as far."""
+
+    calls: tuple[Call | None, Call | None]
+    trust: int
+
+    @property
+    def known(self) -> Call | None:
+        return self.calls[1] or self.calls[0]
+
+    @property
+    def sure(self) -> int:
+        return self.trust if self.known else 0
+
+
 class Calls:
     def __init__(self, coder: Coder, places: Places, instruction_set: int, length: int) -> None:
         self.coder = coder
@@ -31,6 +47,7 @@ class Calls:
         self.length = length
         self.history = 0
         self.last = [0, 0]
+        self.like = 0
 
     def may_stand(self, offset: int, left: int, flow: Flow) -> bool:
         return (
@@ -96,9 +113,7 @@ class Calls:
         ]
         return self.decide(contexts, (247, 247), taught)
 
-    def where(
-        self, order: int, offset: int, like: Call | None, sure: int, taught: int | None
-    ) -> int:
+    def where(self, order: int, offset: int, expected: Expected, taught: int | None) -> int:
         o, older, last = order & U32, order >> 32, self.last
         bits, node = max(1, (self.length // self.step).bit_length()), 1
         for bit in reversed(range(bits)):
@@ -113,12 +128,13 @@ class Calls:
                 hash_of(0xA7 + (last[0] << 8) & U32, node + last[1] & U32),
             ]
             guesses = []
-            if like is not None:
-                place = like.target // self.step + (1 << bits)
+            for i, like in enumerate(expected.calls):
+                place = 0 if like is None else like.target // self.step + (1 << bits)
                 if place >> bit + 1 == node:
-                    guesses = [(hash_of(0xA8 + (sure << 8), bit), place >> bit & 1)]
+                    kind = 0xA8 + i + (expected.sure << 8) + (self.like << 16)
+                    guesses.append((hash_of(kind, bit), place >> bit & 1))
             known = None if taught is None else taught // self.step >> bit & 1
-            sets = (248, 249 if like is not None else 248)
+            sets = (248, 249 if expected.known else 248)
             node = node << 1 | self.coder.mix(contexts, sets, guesses, known)
         return (node - (1 << bits)) * self.step
 
@@ -127,17 +143,19 @@ class Calls:
         offset: int,
         order: int,
         flow: Flow,
-        like: Call | None,
-        sure: int,
+        expected: Expected,
         taught: tuple[Call | None] | None,
     ) -> Call | None:
         """Read whether there is a call, and which; with `taught` it is known."""
         known = taught[0] if taught is not None else None
         told = None if taught is None else int(known is not None)
-        if not self.whether(order, flow, sure, told):
+        if not self.whether(order, flow, expected.sure, told):
             return None
-        expected = 0 if like is None else 1 + like.form
-        form = self.form(order, flow, expected, known.form if known else None)
-        target = self.where(order, offset, like, sure, known.target if known else None)
+        told_form = 1 + expected.known.form if expected.known else 0
+        form = self.form(order, flow, told_form, known.form if known else None)
+        target = self.where(order, offset, expected, known.target if known else None)
         self.last = [target, self.last[0]]
-        return Call(form, target)
+        call = Call(form, target)
+        if expected.known:
+            self.like = sum(1 << i for i, like in enumerate(expected.calls) if like == call)
+        return call

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 U32 = 0xFFFFFFFF
 STRETCH_MAX = 3071
 WEIGHT_MAX = 0x7FFFF
+LARGE_FIELDS = {1, 3, 4, 5, 6}
 RATES = (
     *(860, 540, 380, 280, 220, 175, 137, 120, 108, 98, 89, 82, 76),
     *(71, 66, 62, 59, 55, 53),
@@ -252,12 +253,21 @@ class Coder:
             value = value << 1 | bit
         return value - 1
 
-    def number(self, field: int, context: int) -> int:
-        if self.slots is not None:
-            return self.quick_number(self.slots, field * 512, context)
+    def size(self, field: int, context: int) -> int:
+        if field in LARGE_FIELDS:
+            place = 1
+            for _ in range(5):
+                place = place << 1 | self.number_bit(field, context, place)
+            return place & 31
         length = 0
         while length < 31 and self.number_bit(field, context, length):
             length += 1
+        return length
+
+    def number(self, field: int, context: int) -> int:
+        if self.slots is not None:
+            return self.quick_number(self.slots, field * 512, context)
+        length = self.size(field, context)
         value = node = 1
         for i in reversed(range(length)):
             if i + 4 > length or i < 2:

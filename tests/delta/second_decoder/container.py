@@ -3,9 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 
-HALF_HASH_BYTES, SHORT_HASH_BYTES, WHOLE_HASH_BYTES = 4, 8, 32
-HALF = 32
-MIXING = 1
+HASH_BYTES = (32, 8, 3)
+STORED, MIXING, FAST = 0, 1, 2
+MEMO_BITS = (9, 12, 16)
+WINDOW_BITS = ((11, 14, 18), (12, 16, 20))  # with mixing, with fast
+INDEX_BITS = (9, 12, 17)
+SLOT_BITS = (12, 14, 19)
 
 
 @dataclass(frozen=True)
@@ -59,42 +62,89 @@ class Reader:
         return value
 
 
+@dataclass(frozen=True)
+class Sizes:
+    step_bits: int
+    window_bits: int
+    index_bits: int
+    memo_bits: int
+    slot_count: int
+
+
+def usual_sizes(
+    back_end: int,
+    ram_class: int,
+    base_length: int,
+    target_length: int,
+    *,
+    code: bool,
+    in_place: bool,
+) -> Sizes:
+    step_bits = 16 if in_place else 22
+    if back_end == STORED:
+        return Sizes(step_bits, 0, 0, 0, 16)
+    fast = back_end == FAST
+    slots = min(target_length * (16 if fast else 64) + 16384, 1 << SLOT_BITS[ram_class])
+    return Sizes(
+        step_bits,
+        min((target_length + 64).bit_length(), WINDOW_BITS[fast][ram_class]),
+        0 if fast else min((target_length + base_length + 64).bit_length(), INDEX_BITS[ram_class]),
+        min((target_length // 16 + 64).bit_length(), MEMO_BITS[ram_class]) if code else 0,
+        slots - slots % 16,
+    )
+
+
+def read_sizes(reader: Reader, *, code: bool) -> Sizes:
+    return Sizes(
+        reader.byte() + 12,
+        reader.byte(),
+        reader.byte(),
+        reader.byte() if code else 0,
+        reader.number() * 16,
+    )
+
+
 def read_header(patch: bytes) -> Header:
     reader = Reader(patch)
     assert reader.take(2) == b"RW"
-    kind, code, window, index = reader.take(4)
-    assert kind & 15 == 1
-    instruction_set = code & 15
-    in_place = bool(window & 64)
-    hash_bytes = SHORT_HASH_BYTES if window & 128 else WHOLE_HASH_BYTES
-    if index & HALF:
-        assert hash_bytes == SHORT_HASH_BYTES
-        hash_bytes = HALF_HASH_BYTES
-    memo_bits = reader.byte() if instruction_set else 0
+    kind, code = reader.take(2)
+    assert kind & 15 == 2
+    back_end, ram_class, instruction_set = kind >> 4 & 3, kind >> 6, code & 7
+    in_place = bool(code & 128)
+    hash_bytes = HASH_BYTES[code >> 4 & 3]
     base_length = reader.number()
     difference = reader.number()
     difference = ~(difference >> 1) if difference & 1 else difference >> 1
+    target_length = base_length + difference & 0xFFFFFFFF
+    payload_length, cover_count = reader.number(), reader.number()
+    is_code = instruction_set > 0
+    usual = usual_sizes(
+        back_end, ram_class, base_length, target_length, code=is_code, in_place=in_place
+    )
+    sizes = usual if code & 8 else read_sizes(reader, code=is_code)
+    assert code & 8 or sizes != usual
     header = Header(
-        back_end=kind >> 4 & 3,
-        ram_class=kind >> 6,
+        back_end=back_end,
+        ram_class=ram_class,
         instruction_set=instruction_set,
-        step_bytes=1 << 12 + (code >> 4),
-        primed=bool(window & 32),
+        step_bytes=1 << sizes.step_bits,
+        primed=bool(code & 64),
         in_place=in_place,
-        memo_bits=memo_bits,
-        window_bits=window & 31,
-        index_bits=index & ~HALF,
+        memo_bits=sizes.memo_bits,
+        window_bits=sizes.window_bits,
+        index_bits=sizes.index_bits,
         base_length=base_length,
-        target_length=base_length + difference & 0xFFFFFFFF,
-        payload_length=reader.number(),
-        cover_count=reader.number(),
-        slot_count=reader.number() * 16,
+        target_length=target_length,
+        payload_length=payload_length,
+        cover_count=cover_count,
+        slot_count=sizes.slot_count,
         shift=reader.number() if in_place else 0,
         base_hash=reader.take(hash_bytes),
         target_hash=reader.take(hash_bytes),
-        length=reader.at + 4,
+        length=reader.at + (2 if hash_bytes == 3 else 4),
     )
     assert header.back_end == MIXING or not (header.primed or header.index_bits)
     said = patch[: reader.at]
-    assert reader.take(4) == hashlib.sha256(said).digest()[:4]
+    check = reader.take(header.length - reader.at)
+    assert check == hashlib.sha256(said).digest()[: len(check)]
     return header

@@ -33,6 +33,10 @@ class Scene:
         return self.kind << 3 | (self.other != self.predicted) << 2 | self.lane
 
     @property
+    def may_drift(self) -> bool:
+        return self.covered == 1 and self.kind == 0
+
+    @property
     def place(self) -> int:
         """Lane, of a pool or not."""
         return self.lane + (4 if self.pool else 0)

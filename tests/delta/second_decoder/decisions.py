@@ -13,9 +13,11 @@ from tests.delta.second_decoder.contexts import (
     sets_of,
 )
 from tests.delta.second_decoder.cursor import Cursor
+from tests.delta.second_decoder.drift import Drift
 from tests.delta.second_decoder.places import Places
 
 LARGEST_CLASS = 2
+DRIFT = 8  # number of the context that it takes the place of
 
 
 def bucket(n: int) -> int:
@@ -29,6 +31,7 @@ class Decisions(Cursor):
     def __init__(self, header: Header, base: bytes, coder: Coder, places: Places) -> None:
         super().__init__(header, base, coder, places)
         self.difference = 0
+        self.drift = Drift()
         self.miss_distance = self.miss_distance_last = 0
         self.index: dict[int, int] = {}
         self.match_at = self.match_length = 0
@@ -82,7 +85,7 @@ class Decisions(Cursor):
         known, trust = self.predictor.last_class, self.predictor.trust
         contexts = [
             hash_of(0x10, tag << 8 | f & 255),
-            hash_of(0x18, agree << 8 | tag | (f & 3) << 16),
+            hash_of(0x18, agree << 8 | tag | (f & 3) << 16 | self.drift.carry << 18),
             hash_of(0x1A + 256 * known, tag << 8 | (f & 15) << 4 | trust[known] + 16 >> 2),
         ]
         distances = bucket(self.miss_distance) << 16 | bucket(self.miss_distance_last) << 8
@@ -103,12 +106,35 @@ class Decisions(Cursor):
         return hit
 
     def literal(self, s: Scene, taught: int | None = None) -> int:
+        if s.may_drift and self.drift.latest:
+            expected = s.predicted + self.drift.latest & 255
+            if self.drifted(s, expected):
+                return expected
+        return self.bits(s, taught)
+
+    def drifted(self, s: Scene, expected: int) -> int:
+        drift = self.drift
+        agree = 0 if s.expected == NOTHING else 1 if s.expected == expected else 2
+        contexts = [
+            hash_of(0x38, drift.same & 15),
+            hash_of(0x39, (drift.same & 255) << 8 | drift.here),
+            hash_of(0x3A, drift.here << 8 | drift.latest),
+            hash_of(0x3B, agree << 8 | s.confidence << 4 | drift.same & 3),
+            hash_of(0x3C, s.predicted << 8 | drift.latest),
+        ]
+        same = self.coder.mix(contexts, (254, 255))
+        drift.same = drift.same << 1 | same
+        return same
+
+    def bits(self, s: Scene, taught: int | None) -> int:
         latest = Latest(
             self.order, self.difference, self.flags, self.flow, self.header.instruction_set
         )
         contexts = contexts_of(latest, s)
         wide = self.header.ram_class == LARGEST_CLASS
         only = ONLY_RUNS if wide else ONLY_RUNS | RUNS_IF_SMALL
+        if s.may_drift:
+            only = only - {DRIFT}
         runs = {
             k: self.coder.run(hash_of(0x50, context))
             for k, context in enumerate(contexts)
@@ -118,7 +144,10 @@ class Decisions(Cursor):
         for done in range(8):
             inputs = []
             for k, context in enumerate(contexts):
-                if k not in only:
+                if s.may_drift and k == DRIFT:
+                    hint = self.drift.hint(s.predicted, node, 7 - done)
+                    inputs.append(Input(None, hint=hint))
+                elif k not in only:
                     inputs.append(Input(self.coder.slot(hash_of(context, node))))
                 if k in runs:
                     inputs.append(Input(None, hint=runs[k].hint(node, 7 - done)))

@@ -29,7 +29,9 @@ def decode(base: bytes, patch: bytes) -> bytes:
         has_code = header.instruction_set > 0
         segments = [read_segments(coder, side) if has_code else [] for side in range(2)]
         places = Places(
-            (segments[0], segments[1]), read_covers(coder, header.cover_count), header.memo_bits
+            (segments[0], segments[1]),
+            read_covers(coder, header.cover_count, header.target_length),
+            header.memo_bits,
         )
     walk: Walk | FastWalk
     if header.back_end == FAST:

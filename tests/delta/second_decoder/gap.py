@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tests.delta.second_decoder import instructions as isa
-from tests.delta.second_decoder.calls import LENGTH, Call, Calls
+from tests.delta.second_decoder.calls import LENGTH, Call, Calls, Expected
 from tests.delta.second_decoder.coder import Coder
 from tests.delta.second_decoder.container import Header
 from tests.delta.second_decoder.contexts import NOTHING, Scene
@@ -63,19 +63,20 @@ class Gaps(Decisions):
         if not self.calls.may_stand(here.offset, here.left, self.flow):
             return None, False
         taught = None if word is None else (self.calls.read(0, here.offset, word),)
-        like, sure = self.expected_call()
-        call = self.calls.code(here.offset, self.order, self.flow, like, sure, taught)
-        return call, call is not None and call == like
+        expected = self.expected_call(here, training=word is not None)
+        call = self.calls.code(here.offset, self.order, self.flow, expected, taught)
+        return call, call is not None and call in expected.calls
 
-    def expected_call(self) -> tuple[Call | None, int]:
+    def expected_call(self, here: Place, *, training: bool) -> Expected:
         n = self.match_length
         side = int(self.match_at >= len(self.base))
         offset = self.match_at - side * len(self.base)
         if n == 0 or offset % self.calls.step:
-            return None, 0
+            return Expected((None, None), 0)
         word = sum(self.history(self.match_at + i) << 8 * i for i in range(LENGTH))
-        like = self.calls.read(side, offset, word)
-        return like, 0 if like is None else 1 + n // 4 if n < 16 else 5
+        there = self.calls.read(side, offset, word)
+        as_far = self.calls.read(int(not training), here.offset, word)
+        return Expected((there, as_far), 1 + n // 4 if n < 16 else 5)
 
     def unit_bytes(self, here: Place, taught: bytes | None) -> bytes:
         thumb = self.header.instruction_set == isa.THUMB

@@ -28,14 +28,17 @@ def read_segments(coder: Coder, side: int) -> list[Segment]:
     return segments[1:]
 
 
-def read_covers(coder: Coder, count: int) -> list[Cover]:
+def read_covers(coder: Coder, count: int, target_length: int) -> list[Cover]:
     covers: list[Cover] = []
     shifts = [0, 0, 0, 0]
     end = 0
-    for _ in range(count):
+    for number in range(count):
         gap = coder.number(0, 0)
         context = min(gap, 3)
-        length = coder.number(1, context) + 1
+        if number + 1 < count:
+            length = coder.number(1, context) + 1
+        else:
+            length = target_length - end - gap - coder.number(7, 2)
         which = coder.number(2, context)
         if which < 4:
             shift = shifts.pop(which)

@@ -22,6 +22,7 @@ class Walk(Gaps):
         if self.equal_left > 0:
             self.settle(scene.predicted)
             return
+        self.drift.begin(scene.lane, self.flags)
         hit = self.hit(scene)
         byte = scene.predicted if hit else self.literal(scene)
         self.remember(scene, byte, hit=hit)
@@ -93,5 +94,6 @@ class Walk(Gaps):
         else:
             self.miss_distance_last, self.miss_distance = self.miss_distance, 0
             self.difference = (self.difference << 8 | byte - scene.predicted & 255) & U32
+        self.drift.keep(scene.predicted, byte)
         self.keep(byte)
         self.follow(byte, len(self.base) + len(self.target))

@@ -1,6 +1,7 @@
 /* A byte that is not as predicted: its contexts and its eight decisions. */
 #include "rw_scene.h"
 
+#define DRIFT 8u     /* the context that it takes the place of */
 #define CONTEXTS 17u /* two fewer where no cover holds the byte */
 
 /* Sets of contexts, a bit each: of which only the byte is kept that came last in them, of which it
@@ -95,6 +96,12 @@ static uint32_t all_contexts(const rw_engine *e, const rw_scene *s, uint32_t *co
     return s->covered ? CONTEXTS : CONTEXTS - 2;
 }
 
+/* Whether a byte may have changed as its neighbours did: it is no part of a reference. */
+static int may_drift(const rw_scene *s)
+{
+    return s->covered && s->kind == 0;
+}
+
 /* The word that keeps which byte came last in a context: check (16 bits), byte, how often. */
 static uint32_t *run_of(rw_view *view, uint32_t context)
 {
@@ -162,12 +169,15 @@ static void add_guesses(rw_view *view, const rw_scene *s, uint32_t node, uint32_
     }
 }
 
-uint8_t rw_byte_code(rw_view *view, const rw_scene *s, uint8_t byte)
+static uint8_t code_bits(rw_view *view, const rw_scene *s, uint8_t byte)
 {
     uint32_t context[CONTEXTS], *run[CONTEXTS] = {0}, node = 1, bit, k;
     uint32_t n = all_contexts(view->engine, s, context);
     uint32_t only = ONLY_RUNS | (rw_is_wide(&view->engine->header) ? 0 : RUNS_IF_SMALL);
+    int drifts = may_drift(s);
 
+    if (drifts)
+        only &= ~(1u << DRIFT);
     for (k = 0; k < n; k++)
         if ((only | RUNS_BESIDE) >> k & 1)
             run[k] = run_of(view, rw_hash(0x50, context[k]));
@@ -175,7 +185,9 @@ uint8_t rw_byte_code(rw_view *view, const rw_scene *s, uint8_t byte)
         rw_mix mix = {0};
 
         for (k = 0; k < n; k++) {
-            if (!(only >> k & 1))
+            if (drifts && k == DRIFT)
+                rw_mix_add_hint(&mix, rw_drift_hint(&view->engine->drift, s->predicted, node, bit));
+            else if (!(only >> k & 1))
                 rw_mix_add(view, &mix, rw_hash(context[k], node));
             if (run[k] != 0)
                 rw_mix_add_hint(&mix, hint_of(*run[k], node, bit));
@@ -187,4 +199,34 @@ uint8_t rw_byte_code(rw_view *view, const rw_scene *s, uint8_t byte)
         if (run[k] != 0)
             keep_run(run[k], node & 255);
     return (uint8_t)node;
+}
+
+/* Whether a byte changed by as much as the latest one of its list did. */
+static int code_drift(rw_view *view, const rw_scene *s, uint32_t expected, int same)
+{
+    rw_drift *drift = &view->engine->drift;
+    uint32_t agree = s->expected == 256 ? 0 : s->expected == expected ? 1 : 2;
+    rw_mix mix = {0};
+
+    rw_mix_add(view, &mix, rw_hash(0x38, drift->same & 15));
+    rw_mix_add(view, &mix, rw_hash(0x39, (drift->same & 255) << 8 | drift->list));
+    rw_mix_add(view, &mix, rw_hash(0x3a, drift->list << 8 | rw_drift_latest(drift)));
+    rw_mix_add(view, &mix, rw_hash(0x3b, agree << 8 | s->confidence << 4 | (drift->same & 3)));
+    rw_mix_add(view, &mix, rw_hash(0x3c, s->predicted << 8 | rw_drift_latest(drift)));
+    same = rw_mix_code(view, &mix, 254, 255, same);
+    drift->same = drift->same << 1 | (uint32_t)same;
+    return same;
+}
+
+uint8_t rw_byte_code(rw_view *view, const rw_scene *s, uint8_t byte)
+{
+    uint32_t change = may_drift(s) ? rw_drift_latest(&view->engine->drift) : 0;
+
+    if (change != 0) {
+        uint8_t expected = (uint8_t)(s->predicted + change);
+
+        if (code_drift(view, s, expected, byte == expected))
+            return expected;
+    }
+    return code_bits(view, s, byte);
 }

@@ -9,6 +9,13 @@
 
 enum { WHETHER = 245, FORM = 247, WHERE = 248 }; /* sets of weights */
 
+/* Calls that may come, and how sure that is: 0 where none is known. */
+typedef struct {
+    int known[2];
+    rw_call calls[2];
+    uint32_t form, sure; /* form + 1 */
+} expected;
+
 /* Instructions whose target is still to be put in; all 0 where calls are not told apart. */
 static uint32_t form_of(uint32_t arch, uint32_t form)
 {
@@ -64,19 +71,27 @@ static int read_call(const rw_view *view, int side, uint32_t offset, const uint8
     return call->form < FORMS && inside(e, to, &call->target);
 }
 
-/* The call that stood after the latest bytes before; returns how sure it is, 0 for no call. */
-static uint32_t expect_call(rw_view *view, rw_call *call)
+/* What may stand at `offset`, after what stood behind the latest bytes before: a call that goes where
+ * that one goes, or one as far. */
+static expected expect_call(rw_view *view, uint32_t offset)
 {
     const rw_engine *e = view->engine;
+    expected x = {0};
     uint8_t bytes[LENGTH];
-    uint32_t offset;
+    uint32_t before, i;
     int side;
 
-    if (!rw_expect_word(view, &side, &offset, bytes)
-        || offset % rw_instruction_step(e->header.arch) != 0
-        || !read_call(view, side, offset, bytes, call))
-        return 0;
-    return e->match_length < 16 ? 1 + e->match_length / 4 : 5;
+    if (!rw_expect_word(view, &side, &before, bytes)
+        || before % rw_instruction_step(e->header.arch) != 0)
+        return x;
+    x.known[0] = read_call(view, side, before, bytes, &x.calls[0]);
+    x.known[1] = read_call(view, view->training ? RW_BASE : RW_TARGET, offset, bytes, &x.calls[1]);
+    for (i = 0; i < 2; i++)
+        if (x.known[i])
+            x.form = x.calls[i].form + 1;
+    if (x.form > 0)
+        x.sure = e->match_length < 16 ? 1 + e->match_length / 4 : 5;
+    return x;
 }
 
 static int code_whether(rw_view *view, uint32_t sure, int is)
@@ -112,12 +127,11 @@ static uint32_t code_form(rw_view *view, uint32_t expected, uint32_t form)
 }
 
 /* Bit by bit from the highest one: what is coded already tells places in the image apart. */
-static uint32_t code_where(rw_view *view, uint32_t offset, const rw_call *like, uint32_t sure,
-                           uint32_t target)
+static uint32_t code_where(rw_view *view, uint32_t offset, const expected *x, uint32_t target)
 {
     const rw_engine *e = view->engine;
-    uint32_t step = rw_instruction_step(e->header.arch), o = e->order[0], node = 1, bit;
-    uint32_t bits = rw_log2(e->header.target_length / step) + 1, guess = like->target / step;
+    uint32_t step = rw_instruction_step(e->header.arch), o = e->order[0], node = 1, bit, i;
+    uint32_t bits = rw_log2(e->header.target_length / step) + 1;
 
     for (bit = bits; bit-- > 0;) {
         rw_mix mix = {0};
@@ -130,10 +144,15 @@ static uint32_t code_where(rw_view *view, uint32_t offset, const rw_call *like, 
         rw_mix_add(view, &mix, rw_hash(0xa5 + (offset >> 13 << 8), node));
         rw_mix_add(view, &mix, rw_hash(0xa6 + (o << 8), node + e->order[1]));
         rw_mix_add(view, &mix, rw_hash(0xa7 + (e->last_call[0] << 8), node + e->last_call[1]));
-        if (sure > 0 && (guess + (1u << bits)) >> (bit + 1) == node)
-            rw_mix_add_guess(view, &mix, rw_hash(0xa8 + (sure << 8), bit), guess >> bit & 1);
+        for (i = 0; i < 2; i++) {
+            uint32_t guess = x->calls[i].target / step;
+
+            if (x->known[i] && (guess + (1u << bits)) >> (bit + 1) == node)
+                rw_mix_add_guess(view, &mix, rw_hash(0xa8 + i + (x->sure << 8) + (e->call_like << 16), bit),
+                                 guess >> bit & 1);
+        }
         node = node << 1
-               | (uint32_t)rw_mix_code(view, &mix, WHERE, sure > 0 ? WHERE + 1 : WHERE,
+               | (uint32_t)rw_mix_code(view, &mix, WHERE, x->sure > 0 ? WHERE + 1 : WHERE,
                                        (int)(target / step >> bit & 1));
     }
     return (node - (1u << bits)) * step;
@@ -142,23 +161,29 @@ static uint32_t code_where(rw_view *view, uint32_t offset, const rw_call *like, 
 uint32_t rw_call_code(rw_view *view, uint32_t offset, uint32_t left, uint8_t *bytes, rw_call *call)
 {
     rw_engine *e = view->engine;
-    rw_call like = {0, 0, 0};
-    uint32_t sure;
+    rw_call none = {0, 0, 0};
+    expected x;
+    uint32_t like = 0, i;
     int is = 0;
 
     if (form_of(e->header.arch, 0) == 0 || left < LENGTH
         || offset % rw_instruction_step(e->header.arch) != 0 || e->flow.wide != 0
         || rw_flow_pool(e, offset) > 0)
         return 0;
-    *call = like;
+    *call = none;
     if (view->training || view->sink != 0)
         is = read_call(view, view->training ? RW_BASE : RW_TARGET, offset, bytes, call);
-    sure = expect_call(view, &like);
-    if (!code_whether(view, sure, is))
+    x = expect_call(view, offset);
+    if (!code_whether(view, x.sure, is))
         return 0;
-    call->form = code_form(view, sure > 0 ? 1 + like.form : 0, call->form);
-    call->target = code_where(view, offset, &like, sure, call->target);
-    call->same = sure > 0 && like.form == call->form && like.target == call->target;
+    call->form = code_form(view, x.form, call->form);
+    call->target = code_where(view, offset, &x, call->target);
+    for (i = 0; i < 2; i++)
+        if (x.known[i] && x.calls[i].form == call->form && x.calls[i].target == call->target)
+            like |= 1 + i;
+    if (x.sure > 0)
+        e->call_like = (uint8_t)like;
+    call->same = like > 0;
     put_call(e, call->form, rw_address(e, RW_TARGET, offset),
              rw_address(e, RW_TARGET, call->target), bytes);
     e->last_call[1] = e->last_call[0];

@@ -313,6 +313,23 @@ static int number_bit(rw_view *view, uint32_t field, uint32_t context, uint32_t 
     return rw_mix_code(view, &mix, 250, 251, bit);
 }
 
+#define LARGE_FIELDS 0x7au /* 1, 3, 4, 5 and 6: lengths, shifts and addresses */
+
+/* How many bits a number has below its first one. */
+static uint32_t code_size(rw_view *view, uint32_t field, uint32_t context, uint32_t bits)
+{
+    uint32_t n = 0, node = 1, i;
+
+    if (LARGE_FIELDS >> field & 1) {
+        for (i = 5; i-- > 0;)
+            node = node << 1 | (uint32_t)number_bit(view, field, context, node, (int)(bits >> i & 1));
+        return node & 31;
+    }
+    while (n < 31 && number_bit(view, field, context, n, n < bits))
+        n++;
+    return n;
+}
+
 uint32_t rw_quick_number(rw_view *view, uint32_t at, uint32_t context, uint32_t value)
 {
     uint32_t bits = rw_log2(value + 1), n = 0, out = 1, i;
@@ -331,15 +348,15 @@ uint32_t rw_quick_number(rw_view *view, uint32_t at, uint32_t context, uint32_t 
     return out - 1;
 }
 
-/* Elias-gamma with modelled bits: the length in unary, then the bits below the first one. */
+/* Elias-gamma with modelled bits: the length, in unary where it is small, then the bits below the first
+ * one. */
 uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value)
 {
-    uint32_t bits = rw_log2(value + 1), n = 0, node = 1, out = 1, i;
+    uint32_t bits = rw_log2(value + 1), n, node = 1, out = 1, i;
 
     if (view->engine->header.backend == RW_BACKEND_FAST)
         return rw_quick_number(view, field * RW_NUMBER_SLOTS, context, value);
-    while (n < 31 && number_bit(view, field, context, n, n < bits))
-        n++;
+    n = code_size(view, field, context, bits);
     for (i = n; i-- > 0;) {
         int bit = (int)((value + 1) >> i & 1);
 

@@ -48,19 +48,30 @@ static uint32_t code_shift(rw_view *view, uint32_t shift, uint32_t gap)
     return shift;
 }
 
+/* The length of a cover before whose end the target has `left` bytes. The last one is said by what it
+ * leaves, which is often nothing. */
+static uint32_t code_length(rw_view *view, uint32_t length, uint32_t gap, uint32_t left)
+{
+    const rw_engine *e = view->engine;
+
+    if (e->counter + 1 == e->header.cover_count)
+        return left - rw_code_number(view, 7, 2, view->sink ? left - length : 0);
+    return rw_code_number(view, 1, gap < 3 ? gap : 3, view->sink ? length - 1 : 0) + 1;
+}
+
 int rw_code_cover(rw_view *view)
 {
     rw_engine *e = view->engine;
     rw_cover *c = view->covers + e->counter;
-    uint32_t end = e->previous.target + e->previous.length, gap, length, shift;
+    uint32_t end = e->previous.target + e->previous.length, left = e->header.target_length - end, gap,
+             shift;
 
     gap = rw_code_number(view, 0, 0, view->sink ? c->target - end : 0);
-    length = rw_code_number(view, 1, gap < 3 ? gap : 3, view->sink ? c->length - 1 : 0);
+    c->length = code_length(view, c->length, gap, left - gap);
     shift = code_shift(view, view->sink ? c->base - c->target : 0, gap);
-    if (gap > e->header.target_length - end || length >= e->header.target_length - end - gap)
+    if (gap > left || c->length == 0 || c->length > left - gap)
         return RW_MALFORMED;
     c->target = end + gap;
-    c->length = length + 1;
     c->base = c->target + shift;
     if (c->base > e->header.base_length || c->length > e->header.base_length - c->base)
         return RW_MALFORMED;

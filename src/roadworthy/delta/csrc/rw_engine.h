@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "rw_drift.h"
 #include "rw_format.h"
 #include "rw_math.h"
 #include "rw_sha256.h"
@@ -106,6 +107,7 @@ typedef struct {
     uint32_t flags; /* history of "as predicted", newest lowest */
     uint32_t miss_distance, miss_distance_last;
     uint32_t difference; /* last differences new - predicted, newest lowest byte */
+    rw_drift drift;
     uint32_t order[2];   /* last eight target bytes, newest lowest byte of order[0] */
     uint32_t match_position, match_length;
     /* bytes that were settled together */
@@ -131,6 +133,7 @@ typedef struct {
     rw_flow flow;
     uint32_t calls;        /* history of "is a call", newest lowest */
     uint32_t last_call[2]; /* where the latest ones go, as offsets in the target */
+    uint8_t call_like;     /* what was right of the latest expected one: bit 0 where it goes, 1 how far */
     /* base lines */
     uint32_t line_tag[RW_LINES];
     uint8_t line[RW_LINES][RW_LINE_SIZE];

@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "rw_engine.h"
+#include "rw_math.h"
 #include "rw_sha256.h"
-
-#define INDEX_HALF 32u /* in the byte of the index bits: short hashes are half as long */
 
 /* Bytes of a header on their way; those after its end count as 0. */
 typedef struct {
@@ -49,7 +48,12 @@ uint32_t rw_class_size(uint32_t ram_class)
     return ram_class < RW_RAM_CLASSES ? sizes[ram_class] : 0;
 }
 
-static int checksum_matches(const uint8_t *bytes, uint32_t length)
+uint32_t rw_check_size(const rw_header *h)
+{
+    return h->hash_bytes == RW_HASH_TINY ? 2 : 4;
+}
+
+static int checksum_matches(const uint8_t *bytes, uint32_t length, uint32_t size)
 {
     rw_sha256 sha;
     uint8_t digest[32];
@@ -57,14 +61,14 @@ static int checksum_matches(const uint8_t *bytes, uint32_t length)
     rw_sha256_init(&sha);
     rw_sha256_update(&sha, bytes, length);
     rw_sha256_digest(&sha, digest);
-    return memcmp(digest, bytes + length, RW_CHECK_SIZE) == 0;
+    return memcmp(digest, bytes + length, size) == 0;
 }
 
 static int in_range(const rw_header *h)
 {
     if (h->step_bits < RW_STEP_BITS_MIN || h->step_bits > 24 || h->flags > 3)
         return 0;
-    if (h->hash_bytes != RW_HASH_HALF && h->hash_bytes != RW_HASH_SHORT
+    if (h->hash_bytes != RW_HASH_TINY && h->hash_bytes != RW_HASH_SHORT
         && h->hash_bytes != RW_HASH_WHOLE)
         return 0;
     if (h->memo_bits > 20 || h->window_bits > 22 || h->index_bits > 20)
@@ -92,30 +96,86 @@ int rw_header_check(const rw_header *h)
     return in_range(h) ? RW_OK : RW_MALFORMED;
 }
 
+uint8_t rw_bits_for(uint64_t n, uint32_t most)
+{
+    uint32_t bits = n >> most == 0 ? rw_log2((uint32_t)n) + 1 : most;
+
+    return (uint8_t)bits;
+}
+
+/* With the mixing back end half of what its contexts take if all are new. */
+uint64_t rw_slots_wanted(const rw_header *h)
+{
+    return (uint64_t)h->target_length * (h->backend == RW_BACKEND_FAST ? 16 : 64) + 16384;
+}
+
+void rw_usual_sizes(rw_header *h)
+{
+    static const uint8_t memo[RW_RAM_CLASSES] = {9, 12, 16}, window[RW_RAM_CLASSES] = {11, 14, 18},
+                         far_window[RW_RAM_CLASSES] = {12, 16, 20},
+                         index[RW_RAM_CLASSES] = {9, 12, 17},
+                         slots[RW_RAM_CLASSES] = {12, 14, 19};
+    uint32_t class = h->ram_class, is_fast = h->backend == RW_BACKEND_FAST;
+    uint64_t target = h->target_length, wanted = rw_slots_wanted(h);
+
+    h->step_bits = h->flags & RW_FLAG_IN_PLACE ? 16 : 22;
+    h->memo_bits = h->window_bits = h->index_bits = 0;
+    h->slot_count = RW_SLOT_LINE;
+    if (h->backend == RW_BACKEND_STORED)
+        return;
+    if (h->arch != RW_ARCH_NONE)
+        h->memo_bits = rw_bits_for(target / 16 + 64, memo[class]);
+    h->window_bits = rw_bits_for(target + 64, (is_fast ? far_window : window)[class]);
+    if (!is_fast)
+        h->index_bits = rw_bits_for(target + h->base_length + 64, index[class]);
+    h->slot_count = wanted >> slots[class] != 0 ? 1u << slots[class]
+                                                : (uint32_t)wanted & ~(RW_SLOT_LINE - 1);
+}
+
+int rw_sizes_are_usual(const rw_header *h)
+{
+    rw_header usual = *h;
+
+    rw_usual_sizes(&usual);
+    return usual.step_bits == h->step_bits && usual.window_bits == h->window_bits
+           && usual.index_bits == h->index_bits && usual.memo_bits == h->memo_bits
+           && usual.slot_count == h->slot_count;
+}
+
+static void read_sizes(rw_header *h, reader *r)
+{
+    uint32_t lines;
+
+    h->step_bits = (uint8_t)(RW_STEP_BITS_MIN + get_byte(r));
+    h->window_bits = get_byte(r);
+    h->index_bits = get_byte(r);
+    h->memo_bits = h->arch != RW_ARCH_NONE ? get_byte(r) : 0;
+    lines = get_number(r);
+    h->slot_count = lines > RW_SLOTS_MAX / RW_SLOT_LINE ? 0 : lines * RW_SLOT_LINE;
+    r->flawed |= h->ram_class < RW_RAM_CLASSES && rw_sizes_are_usual(h);
+}
+
 static void read_fields(rw_header *h, reader *r)
 {
-    uint32_t kind = get_byte(r), code = get_byte(r), window = get_byte(r), index = get_byte(r);
-    uint32_t lines;
+    static const uint8_t hash_bytes[] = {RW_HASH_WHOLE, RW_HASH_SHORT, RW_HASH_TINY,
+                                         RW_HASH_TINY};
+    uint32_t kind = get_byte(r), code = get_byte(r);
 
     h->version = kind & 15;
     h->backend = kind >> 4 & 3;
     h->ram_class = (uint8_t)(kind >> 6);
-    h->arch = code & 15;
-    h->step_bits = (uint8_t)(RW_STEP_BITS_MIN + (code >> 4));
-    h->window_bits = window & 31;
-    h->flags = window >> 5 & 3;
-    h->hash_bytes = index & INDEX_HALF ? RW_HASH_HALF
-                    : window >> 7      ? RW_HASH_SHORT
-                                       : RW_HASH_WHOLE;
-    r->flawed |= (index & INDEX_HALF) != 0 && window >> 7 == 0;
-    h->index_bits = (uint8_t)(index & ~INDEX_HALF);
-    h->memo_bits = (uint8_t)(h->arch != RW_ARCH_NONE ? get_byte(r) : 0);
+    h->arch = code & 7;
+    h->hash_bytes = hash_bytes[code >> RW_HASHES_AT & 3];
+    r->flawed |= (code >> RW_HASHES_AT & 3) == 3;
+    h->flags = (uint8_t)(code >> RW_FLAGS_AT);
     h->base_length = get_number(r);
     h->target_length = h->base_length + unfold(get_number(r));
     h->payload_length = get_number(r);
     h->cover_count = get_number(r);
-    lines = get_number(r);
-    h->slot_count = lines > RW_SLOTS_MAX / RW_SLOT_LINE ? 0 : lines * RW_SLOT_LINE;
+    if (!(code & RW_USUAL))
+        read_sizes(h, r);
+    else if (h->ram_class < RW_RAM_CLASSES)
+        rw_usual_sizes(h);
     h->shift = h->flags & RW_FLAG_IN_PLACE ? get_number(r) : 0;
 }
 
@@ -132,10 +192,10 @@ int rw_header_read(rw_header *h, const uint8_t *bytes, uint32_t length)
     if ((bytes[RW_MAGIC_SIZE] & 15) != RW_FORMAT_VERSION)
         return RW_UNSUPPORTED; /* what follows may mean anything */
     read_fields(h, &r);
-    h->size = (uint16_t)(r.at + 2u * h->hash_bytes + RW_CHECK_SIZE);
+    h->size = (uint16_t)(r.at + 2u * h->hash_bytes + rw_check_size(h));
     if (h->size > length)
         return RW_NEED_INPUT;
-    if (r.flawed || !checksum_matches(bytes, h->size - RW_CHECK_SIZE))
+    if (r.flawed || !checksum_matches(bytes, r.at + 2u * h->hash_bytes, rw_check_size(h)))
         return RW_MALFORMED;
     memcpy(h->base_sha256, bytes + r.at, h->hash_bytes);
     memcpy(h->target_sha256, bytes + r.at + h->hash_bytes, h->hash_bytes);

@@ -5,24 +5,25 @@
  *
  *   size field
  *      2 magic "RW"
- *      1 bits 0-3 format version (1), 4-5 back end: 0 stored, 1 context mixing, 2 fast,
+ *      1 bits 0-3 format version (2), 4-5 back end: 0 stored, 1 context mixing, 2 fast,
  *        6-7 RAM class: 0 = 60 KiB, 1 = 240 KiB, 2 = 4 MiB
- *      1 bits 0-3 instruction set of the predictors (enum rw_arch), 4-7 log2 of the step size in
- *        target bytes, less 12 (0..12)
- *      1 bits 0-4 log2 of the history window in bytes (0 = none), 5-6 flags (1: models are primed
- *        on the base image, context mixing only, 2: in place), 7 hashes are short
- *      1 bits 0-4 log2 of history index entries (0 = none; context mixing only), 5 short hashes
- *        are half as long, 6-7 zero
- *    0-1 with an instruction set: log2 of memo entries (0 = none)
+ *      1 bits 0-2 instruction set of the predictors (enum rw_arch), 3 sizes are the usual ones,
+ *        4-5 hashes: 0 whole, 1 short, 2 tiny, 6-7 flags (1: models are primed on the base
+ *        image, context mixing only, 2: in place)
  *    1-5 base length
  *    1-5 target length, as the difference to the base length
  *    1-5 payload length in bytes, all that follows the header
  *    1-3 number of covers
- *    1-3 number of model slots / 16
+ *        sizes, left out where they are the usual ones:
+ *      1   log2 of the step size in target bytes, less 12 (0..12)
+ *      1   log2 of the history window in bytes (0 = none)
+ *      1   log2 of history index entries (0 = none; context mixing only)
+ *    0-1   with an instruction set: log2 of memo entries (0 = none)
+ *    1-3   number of model slots / 16
  *    0-5 in place only: by how much the base is moved up before the first byte
- * 4/8/32 SHA-256 of the base, its first eight or four bytes where hashes are short
- * 4/8/32 SHA-256 of the target, likewise
- *      4 first four bytes of the SHA-256 of the header's bytes before
+ * 3/8/32 SHA-256 of the base, its first bytes where hashes are short or tiny
+ * 3/8/32 SHA-256 of the target, likewise
+ *    2/4 first bytes of the SHA-256 of the header's bytes before, two where hashes are tiny
  *
  * Lengths and counts are numbers of seven bits a byte, the lowest first; the highest bit says that
  * another byte follows. A number has no more bytes than it needs and fits 32 bits. A difference d
@@ -43,17 +44,20 @@
 
 #include <stdint.h>
 
-#define RW_HEADER_MIN 23u  /* bytes of the shortest header */
-#define RW_HEADER_MAX 105u /* what a header may ask to be read, though no good one has as much */
+#define RW_HEADER_MIN 16u  /* bytes of the shortest header */
+#define RW_HEADER_MAX 106u /* what a header may ask to be read, though no good one has as much */
 #define RW_HASH_SHORT 8u   /* bytes of a hash in a short header, else RW_HASH_WHOLE */
-#define RW_HASH_HALF 4u    /* in the shortest ones */
+#define RW_HASH_TINY 3u    /* in a tiny one */
 #define RW_HASH_WHOLE 32u
-#define RW_FORMAT_VERSION 1u
+#define RW_FORMAT_VERSION 2u
 #define RW_MAGIC_SIZE 2u
-#define RW_CHECK_SIZE 4u
 #define RW_STEP_BITS_MIN 12u
 #define RW_SLOTS_MAX (1u << 20)
 #define RW_NUMBER_BITS 7u /* in a byte of a number */
+/* In the byte of the instruction set: */
+#define RW_USUAL 8u /* sizes are left out */
+#define RW_HASHES_AT 4u
+#define RW_FLAGS_AT 6u
 #define RW_FAST_SLOTS_MIN 4096u /* of the fast back end */
 
 enum rw_backend { RW_BACKEND_STORED = 0, RW_BACKEND_MIXING = 1, RW_BACKEND_FAST = 2 };
@@ -95,7 +99,7 @@ enum rw_status {
 typedef struct {
     uint8_t version, backend, ram_class, arch, step_bits, flags;
     uint8_t memo_bits, window_bits, index_bits;
-    uint8_t hash_bytes; /* of each hash: RW_HASH_HALF, _SHORT or _WHOLE; 0 after them */
+    uint8_t hash_bytes; /* of each hash: RW_HASH_TINY, _SHORT or _WHOLE; 0 after them */
     uint16_t size;      /* of the header itself in bytes */
     uint32_t base_length, target_length, payload_length;
     uint32_t cover_count, slot_count, shift;
@@ -108,6 +112,15 @@ typedef struct {
 int rw_header_read(rw_header *header, const uint8_t *bytes, uint32_t length);
 /* Returns the same for the fields alone, whatever they hold. */
 int rw_header_check(const rw_header *header);
+/* Bytes of the header's own check. */
+uint32_t rw_check_size(const rw_header *header);
+/* Sets the sizes to those that a header need not name: known class, back end, lengths and flags. */
+void rw_usual_sizes(rw_header *header);
+int rw_sizes_are_usual(const rw_header *header);
+/* Slots that the models can use, before there is room for them. */
+uint64_t rw_slots_wanted(const rw_header *header);
+/* Bits that a number takes, n > 0, at most `most`. */
+uint8_t rw_bits_for(uint64_t n, uint32_t most);
 /* Bytes of workspace that the header asks for; always at most its class. */
 uint32_t rw_workspace_size(const rw_header *header);
 /* Bytes of workspace in a RAM class, 0 for an unknown one. */

@@ -43,7 +43,8 @@ static int state_in_range(const rw_engine *e)
 {
     uint32_t side, total = e->header.size + e->header.payload_length;
 
-    if (!coder_in_range(e) || !steps_in_range(e) || !trust_in_range(e))
+    if (!coder_in_range(e) || !steps_in_range(e) || !trust_in_range(e)
+        || !rw_drift_in_range(&e->drift))
         return 0;
     if (e->phase > RW_PHASE_END || e->status > 0 || e->fed > total)
         return 0;

@@ -75,7 +75,8 @@ static void flag_contexts(rw_view *view, rw_mix *mix, const rw_scene *s, uint32_
     uint32_t p = s->predicted, f = e->flags;
 
     rw_mix_add(view, mix, rw_hash(0x10, kind << 8 | (f & 255)));
-    rw_mix_add(view, mix, rw_hash(0x18, agree << 8 | kind | (f & 3) << 16));
+    rw_mix_add(view, mix, rw_hash(0x18, agree << 8 | kind | (f & 3) << 16
+                                  | (uint32_t)e->drift.carry << 18));
     rw_mix_add(
         view, mix,
         rw_hash(0x1a + 256 * e->unit_class,
@@ -126,6 +127,7 @@ static void remember(rw_view *view, const rw_scene *s, uint8_t byte, int hit)
         e->miss_distance = 0;
         e->difference = e->difference << 8 | ((byte - s->predicted) & 255);
     }
+    rw_drift_keep(&e->drift, s->predicted, byte);
     rw_keep(view, &byte, 1, 1);
     rw_follow(view, byte, e->header.base_length + e->position);
 }
@@ -193,6 +195,7 @@ uint8_t rw_step(rw_view *view, uint8_t byte)
         rw_copy(view, &byte, 1);
         return byte;
     }
+    rw_drift_begin(&e->drift, scene.lane, ~e->flags & 1);
     hit = code_hit(view, &scene, byte == scene.predicted);
     byte = hit ? (uint8_t)scene.predicted : rw_byte_code(view, &scene, byte);
     remember(view, &scene, byte, hit);

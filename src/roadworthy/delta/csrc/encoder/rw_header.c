@@ -18,22 +18,30 @@ static uint32_t fold(uint32_t difference)
     return difference << 1 ^ (0u - (difference >> 31));
 }
 
-static uint8_t *put_fields(const rw_header *h, uint8_t *p)
+static uint8_t *put_sizes(const rw_header *h, uint8_t *p)
 {
-    uint32_t is_half = h->hash_bytes == RW_HASH_HALF;
-    uint32_t is_short = is_half || h->hash_bytes == RW_HASH_SHORT;
-
-    *p++ = (uint8_t)(h->version | h->backend << 4 | h->ram_class << 6);
-    *p++ = (uint8_t)(h->arch | (h->step_bits - RW_STEP_BITS_MIN) << 4);
-    *p++ = (uint8_t)(h->window_bits | h->flags << 5 | is_short << 7);
-    *p++ = (uint8_t)(h->index_bits | is_half << 5);
+    *p++ = (uint8_t)(h->step_bits - RW_STEP_BITS_MIN);
+    *p++ = h->window_bits;
+    *p++ = h->index_bits;
     if (h->arch != RW_ARCH_NONE)
         *p++ = h->memo_bits;
+    return put_number(p, h->slot_count / RW_SLOT_LINE);
+}
+
+static uint8_t *put_fields(const rw_header *h, uint8_t *p)
+{
+    uint32_t hashes = h->hash_bytes == RW_HASH_TINY ? 2 : h->hash_bytes == RW_HASH_SHORT;
+    int usual = rw_sizes_are_usual(h);
+
+    *p++ = (uint8_t)(h->version | h->backend << 4 | h->ram_class << 6);
+    *p++ = (uint8_t)(h->arch | (usual ? RW_USUAL : 0) | hashes << RW_HASHES_AT
+                     | h->flags << RW_FLAGS_AT);
     p = put_number(p, h->base_length);
     p = put_number(p, fold(h->target_length - h->base_length));
     p = put_number(p, h->payload_length);
     p = put_number(p, h->cover_count);
-    p = put_number(p, h->slot_count / RW_SLOT_LINE);
+    if (!usual)
+        p = put_sizes(h, p);
     return h->flags & RW_FLAG_IN_PLACE ? put_number(p, h->shift) : p;
 }
 
@@ -51,6 +59,6 @@ uint32_t rw_header_write(const rw_header *h, uint8_t bytes[RW_HEADER_MAX])
     rw_sha256_init(&sha);
     rw_sha256_update(&sha, bytes, (size_t)(p - bytes));
     rw_sha256_digest(&sha, digest);
-    memcpy(p, digest, RW_CHECK_SIZE);
-    return (uint32_t)(p - bytes) + RW_CHECK_SIZE;
+    memcpy(p, digest, rw_check_size(h));
+    return (uint32_t)(p - bytes) + rw_check_size(h);
 }

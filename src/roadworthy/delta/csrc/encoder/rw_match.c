@@ -6,13 +6,18 @@
 #include "rw_echo.h"
 
 #define PRUNE_EVERY 16
-#define TOLD_EVERY (1u << 18)
 #define BEAM 32
 #define PAST 33u
-#define INSERT 0x80000000u
+#define INSERT RW_MATCH_INSERT
 #define NOBODY 0xffffffffu
-#define MATCH_MIN 4u
+#define MATCH_MIN 4u      /* bytes of a string that is looked for anywhere, */
+#define NEAR_MATCH_MIN 3u /* and nearby */
+#define BESIDES 2         /* strings on either side that are looked at anywhere, */
+#define NEAR_BESIDES 3    /* and nearby */
 #define SEARCH_SKIP 24u
+#define LANES 2u
+#define NEARLY 4u
+#define DRIFTS 6u /* changes alike, after which the next one is likely so, too */
 
 typedef struct {
     uint32_t parent, start, shift;
@@ -20,11 +25,14 @@ typedef struct {
 
 typedef struct {
     uint32_t shift, node, run;
+    uint8_t drift[LANES]; /* by how much the latest byte of each lane that was missed had changed, */
+    uint8_t drifted;      /* and how many before by as much as the one before them, or nearly */
     uint64_t cost;
 } state_t;
 
 typedef struct {
     const rw_match_job *job;
+    const rw_index *near;
     node_t *nodes;
     uint32_t node_count, node_room;
     state_t states[BEAM + 8];
@@ -163,6 +171,8 @@ static void offer(search_t *s, const state_t *best, uint32_t at, uint32_t shift,
             return;
     }
     state->shift = shift;
+    memset(state->drift, 0, sizeof state->drift);
+    state->drifted = 0;
     state->cost = cost;
     state->run = run;
     state->node = new_node(s, node, at, shift);
@@ -244,11 +254,13 @@ static void look_up(search_t *s, const rw_index *index, uint32_t at)
 {
     const rw_match_job *job = s->job;
     const uint8_t *wanted = job->masked_target + at;
-    uint32_t floor = MATCH_MIN, left = compared(job->target_length - at);
-    int32_t here = rw_index_find(index, wanted, left), side, step;
+    int is_near = index == s->near;
+    uint32_t floor = is_near ? NEAR_MATCH_MIN : MATCH_MIN, left = compared(job->target_length - at);
+    int32_t most = is_near ? NEAR_BESIDES : BESIDES, side, step,
+            here = rw_index_find(index, wanted, left);
 
     for (side = 0; side < 2; side++)
-        for (step = 0; step < 3; step++) {
+        for (step = 0; step < most; step++) {
             int32_t i = side ? here + step : here - 1 - step;
             uint32_t from, same;
 
@@ -267,7 +279,7 @@ static void look_up(search_t *s, const rw_index *index, uint32_t at)
 static void look_around(search_t *s, uint32_t at)
 {
     const rw_match_job *job = s->job;
-    const rw_index *index = job->indexes[0];
+    const rw_index *index = job->index;
     uint8_t byte = job->masked_target[at];
 
     if (in_padding(s, at)) {
@@ -276,8 +288,37 @@ static void look_around(search_t *s, uint32_t at)
         return;
     }
     look_up(s, index, at);
-    if (job->indexes[1] != 0)
-        look_up(s, job->indexes[1], at);
+    if (s->near != 0)
+        look_up(s, s->near, at);
+}
+
+static int are_alike(uint8_t a, uint8_t b)
+{
+    uint8_t off = (uint8_t)(a - b);
+
+    return off <= NEARLY || off >= 256 - NEARLY;
+}
+
+/* What a missed byte costs: little where several changed by as much as the ones before them. */
+static uint32_t drift_cost(const rw_match_job *job, uint32_t at, state_t *state)
+{
+    uint32_t from = at + state->shift;
+    uint8_t drift, before;
+
+    if (from >= job->base_length)
+        return job->miss_cost;
+    drift = (uint8_t)(job->masked_target[at] - job->masked_base[from]);
+    before = state->drift[from % LANES];
+    state->drift[from % LANES] = drift;
+    if (!are_alike(drift, before)) {
+        state->drifted = state->drifted > DRIFTS / 2 ? state->drifted - DRIFTS / 2 : 0;
+        return job->miss_cost;
+    }
+    if (state->drifted < 2 * DRIFTS)
+        state->drifted++;
+    if (state->drifted <= DRIFTS)
+        return job->miss_cost;
+    return drift == before ? job->drift_cost : job->drift_near_cost;
 }
 
 /* Takes a target byte in a state, for `most` at most. */
@@ -286,6 +327,8 @@ static void stay(const rw_match_job *job, uint32_t at, state_t *state, uint32_t 
     uint32_t cost = byte_cost(job, at, state->shift);
 
     state->run = cost == job->miss_cost ? 0 : state->run + 1;
+    if (cost == job->miss_cost)
+        cost = drift_cost(job, at, state);
     state->cost += cost < most ? cost : most;
 }
 
@@ -367,12 +410,13 @@ static void walk(search_t *s)
 
         if (at % PRUNE_EVERY == 0)
             prune(s);
-        if (at % TOLD_EVERY == 0 && job->told(job->user, at) != 0) {
-            s->failed = RW_CALLBACK;
-            return;
-        }
         reserve_nodes(s);
         best = best_state(s);
+        if (at % RW_MATCH_NEAR == 0) {
+            s->failed = job->told(job->user, at, best->shift, &s->near);
+            if (s->failed)
+                return;
+        }
         s->past[at % PAST] = *best;
         if (job->base_length > 0
             && (best->run < SEARCH_SKIP || at % (best->run < RW_INDEX_REACH ? 16 : 128) == 0))
@@ -383,20 +427,40 @@ static void walk(search_t *s)
     }
 }
 
+/* Whether a byte changed as the next two of its lane did, in the direction of `lane`. */
+static int drifts(const rw_match_job *job, uint32_t at, uint32_t from, uint32_t lane)
+{
+    uint8_t change[3], i;
+
+    for (i = 0; i < 3; i++, at += lane, from += lane)
+        change[i] = (uint8_t)(job->masked_target[at] - job->masked_base[from]);
+    return change[0] != 0 && are_alike(change[0], change[1]) && are_alike(change[0], change[2]);
+}
+
+/* Whether a byte at an end of a cover is better left out of it. */
+static int is_waste(const rw_match_job *job, const rw_cover *c, int at_end)
+{
+    uint32_t at = c->target + (at_end ? c->length - 1 : 0), from = c->base + at - c->target;
+
+    if (from >= job->base_length)
+        return 1;
+    if (job->masked_base[from] == job->masked_target[at])
+        return 0;
+    if (c->length <= 2 * LANES || c->base >= job->base_length
+        || c->length > job->base_length - c->base)
+        return 1;
+    return !drifts(job, at, from, at_end ? 0u - LANES : LANES);
+}
+
 /* Takes misses off both ends of a cover and drops what is too short to pay. */
 static int trim(const rw_match_job *job, rw_cover *c)
 {
-    while (c->length > 0
-           && (c->base >= job->base_length
-               || job->masked_base[c->base] != job->masked_target[c->target])) {
+    while (c->length > 0 && is_waste(job, c, 0)) {
         c->base++;
         c->target++;
         c->length--;
     }
-    while (c->length > 0
-           && (c->base + c->length > job->base_length
-               || job->masked_base[c->base + c->length - 1]
-                      != job->masked_target[c->target + c->length - 1]))
+    while (c->length > 0 && is_waste(job, c, 1))
         c->length--;
     return c->length >= 4;
 }

@@ -17,24 +17,29 @@ typedef struct {
     const uint8_t *base, *target;               /* as they are */
     const uint8_t *masked_base, *masked_target; /* operands masked */
     const uint8_t *marks;                       /* of the base's bytes; 0 to look at them */
-    const rw_index *indexes[2];                 /* of masked_base; the second one may be 0 */
+    const rw_index *index;                      /* of masked_base */
     uint32_t back;                              /* bytes that a match may begin earlier, 0..32 */
     uint32_t base_length, target_length;
     uint32_t shifts[2];                         /* likely ones to begin with */
     uint32_t switch_cost, insert_cost; /* in 1/32 bit, as all costs */
-    uint32_t insert_switch_cost, miss_cost, hit_cost, masked_cost;
+    uint32_t insert_switch_cost, drift_cost, drift_near_cost, miss_cost, hit_cost, masked_cost;
     uint32_t echo_cost, echo_miss_cost; /* of bytes that earlier ones of the target tell */
     uint8_t window_bits, index_bits;    /* how far back those may be, and how many are looked up */
-    /* Told now and then how far the work on the target is; 0 to go on. */
-    int (*told)(void *user, uint32_t at);
+    /* Told every RW_MATCH_NEAR bytes how far the work on the target is and which shift is the best
+     * there, or RW_MATCH_INSERT; gives one more index, of places that are likely next, or 0. RW_OK to
+     * go on. */
+    int (*told)(void *user, uint32_t at, uint32_t shift, const rw_index **near);
     void *user;
 } rw_match_job;
+
+#define RW_MATCH_NEAR 8192u
+#define RW_MATCH_INSERT 0x80000000u
 
 /* Two bits that tell most bytes apart: instead of a base whose pages are to stay out of memory. */
 void rw_match_mark(const uint8_t *base, uint32_t length, uint8_t *marks);
 
 /* Fills *covers (malloc, for the caller to free); returns their number, RW_NO_MEMORY, or
- * RW_CALLBACK where it was told not to go on. */
+ * what told() returned. */
 int32_t rw_match(const rw_match_job *job, rw_cover **covers);
 
 #endif

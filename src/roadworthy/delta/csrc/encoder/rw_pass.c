@@ -1,9 +1,12 @@
 /* One walk over the target for its covers.
  *
- * Where memory is limited, the index of the base has a step, and the target is walked through part
- * by part; in the second pass each part has one more index, with step 1, of the window of the base
- * that most of its covers were in. So what has moved far is found by strings that are a little
- * longer, and all else as well as with an index of the whole.
+ * Two indexes say where strings of the target occur in the base: one of the whole, and one of the few
+ * KiB where the next bytes of the target are likely to be from, which moves along. Without the second
+ * one, strings that occur everywhere would be found anywhere.
+ *
+ * Where memory is limited, the index of the whole has a step, and the target is masked and walked
+ * through part by part. What has moved far is found by strings that are a little longer, and all else
+ * as well.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +16,11 @@
 #include "rw_plan.h"
 
 #define STEP_MAX 16u
-#define WINDOW_MAX (4u << 20)
-#define WINDOW_MIN (1u << 20)
+#define PART (1u << 19) /* of the target, where memory is limited */
+#define NEAR (2 * RW_MATCH_NEAR)
+#define PIECE (1u << 22)  /* is masked before its pages are let go of */
 #define BESIDE (4u << 20) /* pages of the images between two reports, and what the search keeps */
 #define BACK 32u
-
-/* What is indexed. A part of the target is half as long as the window of the base. */
-typedef struct {
-    uint32_t step, window;
-} density_t;
 
 typedef struct {
     rw_plan *plan;
@@ -30,52 +29,40 @@ typedef struct {
     uint8_t *masked_base, *masked_part; /* 0 where nothing is masked */
     uint8_t *marks;                     /* 0 where memory is not limited, too */
     rw_index all, near;
-    int has_near;
-    density_t density;
     uint32_t from, to, part; /* of the target */
-    uint32_t known;          /* covers of the last pass that are before this part */
+    uint32_t known;          /* covers of the last pass that end before what is looked at */
+    uint32_t shift;          /* the latest */
     rw_cover *covers;
     uint32_t count;
 } walk_t;
 
-/* Bytes of memory that planning takes: the indexes, the base masked and marked, a part masked. */
-static uint64_t memory_with(const rw_encode_job *job, density_t d)
+/* Bytes of memory that planning takes: the index, the base masked and marked, a part masked. */
+static uint64_t memory_with(const rw_encode_job *job, uint32_t step)
 {
-    uint64_t base = job->base_length, near = base < d.window ? base : d.window;
+    uint64_t base = job->base_length, part = job->target_length < PART ? job->target_length : PART,
+             pages = base + job->target_length;
 
-    return base / d.step * 4 + base + base / 4 + (d.step > 1 ? near * 4 : 0) + d.window + BESIDE;
+    return base / step * 4 + base + base / 4 + part + (pages < BESIDE ? pages : BESIDE);
 }
 
 /* The densest index that there is memory for. */
-static density_t choose_density(const rw_encode_job *job)
+static uint32_t choose_step(const rw_encode_job *job)
 {
-    density_t d = {1, WINDOW_MAX};
+    uint32_t step = 1;
 
-    while (job->memory > 0 && d.step < STEP_MAX && memory_with(job, d) > job->memory)
-        d.step *= 2;
-    while (job->memory > 0 && d.window > WINDOW_MIN && memory_with(job, d) > job->memory)
-        d.window /= 2;
-    return d;
+    while (job->memory > 0 && step < STEP_MAX && memory_with(job, step) > job->memory)
+        step *= 2;
+    return step;
 }
 
 int rw_plan_fits(const rw_encode_job *job)
 {
-    return job->memory == 0 || memory_with(job, choose_density(job)) <= job->memory;
+    return job->memory == 0 || memory_with(job, choose_step(job)) <= job->memory;
 }
 
 int rw_plan_is_sparse(const rw_encode_job *job)
 {
-    return choose_density(job).step > 1;
-}
-
-/* Planning takes 400 thousandths of the work. */
-static int report(void *user, uint32_t at)
-{
-    const walk_t *w = user;
-    const rw_encode_job *job = w->plan->job;
-    uint64_t done = (uint64_t)(w->from + at) * 190 / job->target_length;
-
-    return rw_report(job, w->plan->done + (uint32_t)done);
+    return choose_step(job) > 1;
 }
 
 /* Masks an image from..to, piece by piece where its pages are to be let go of. */
@@ -84,7 +71,7 @@ static int mask(const rw_plan *plan, int side, uint32_t from, uint32_t to, uint8
 {
     const rw_encode_job *job = plan->job;
     const uint8_t *image = side == RW_BASE ? job->base : job->target;
-    uint32_t most = job->memory > 0 ? WINDOW_MAX : to - from, at, piece;
+    uint32_t most = job->memory > 0 ? PIECE : to - from, at, piece;
 
     for (at = from; at < to; at += piece) {
         piece = to - at < most ? to - at : most;
@@ -109,7 +96,7 @@ static int by_base(const void *a, const void *b)
 }
 
 /* The middle of the window that holds most of these covers, which are in order of the base. */
-static uint32_t densest(const rw_cover *covers, uint32_t count, uint32_t window)
+static uint32_t densest(const rw_cover *covers, uint32_t count)
 {
     uint64_t inside = 0, most = 0;
     uint32_t first = 0, i, middle = 0;
@@ -118,7 +105,7 @@ static uint32_t densest(const rw_cover *covers, uint32_t count, uint32_t window)
         uint32_t end = covers[i].base + covers[i].length;
 
         inside += covers[i].length;
-        for (; first < i && end - covers[first].base > window; first++)
+        for (; first < i && end - covers[first].base > NEAR; first++)
             inside -= covers[first].length;
         if (inside > most) {
             most = inside;
@@ -128,30 +115,71 @@ static uint32_t densest(const rw_cover *covers, uint32_t count, uint32_t window)
     return middle;
 }
 
-/* Indexes the window of the base that this part's covers of the last pass were in. */
-static int index_near(walk_t *w)
+/* The middle of the base's places that the last pass says for target bytes at..end. */
+static int find_middle(walk_t *w, uint32_t at, uint32_t end, uint32_t *middle)
 {
     const rw_plan *plan = w->plan;
-    uint32_t count, length = plan->job->base_length, window = w->density.window, start = 0, middle;
+    uint32_t count = 0, i;
     rw_cover *here;
 
-    for (count = 0; w->known + count < plan->cover_count
-                    && plan->covers[w->known + count].target < w->to;)
+    for (; w->known < plan->cover_count; w->known++)
+        if (plan->covers[w->known].target + plan->covers[w->known].length > at)
+            break;
+    for (i = w->known; i < plan->cover_count && plan->covers[i].target < end; i++)
         count++;
-    here = malloc(sizeof *here * (count + (size_t)1));
+    if (count == 0)
+        return RW_OK;
+    here = malloc(sizeof *here * count);
     if (here == 0)
         return RW_NO_MEMORY;
-    if (count > 0)
-        memcpy(here, plan->covers + w->known, sizeof *here * count);
-    w->known += count;
+    for (i = 0; i < count; i++) {
+        rw_cover c = plan->covers[w->known + i];
+        uint32_t before = c.target < at ? at - c.target : 0;
+
+        c.base += before;
+        c.length -= before;
+        c.length = c.length < end - at ? c.length : end - at;
+        here[i] = c;
+    }
     qsort(here, count, sizeof *here, by_base);
-    middle = densest(here, count, window);
+    *middle = densest(here, count);
     free(here);
-    if (middle > window / 2 && length > window)
-        start = middle - window / 2 < length - window ? middle - window / 2 : length - window;
-    w->has_near = 1;
-    return rw_index_begin(&w->near, w->base, start,
-                          length - start < window ? length : start + window, 1);
+    return RW_OK;
+}
+
+/* Indexes the places of the base where the next bytes of the target are likely to be from. */
+static int index_near(walk_t *w, uint32_t at)
+{
+    const rw_encode_job *job = w->plan->job;
+    uint32_t left = job->target_length - at, length = job->base_length, start = 0,
+             next = left < RW_MATCH_NEAR ? left : RW_MATCH_NEAR, middle = at + w->shift + next / 2;
+
+    if (find_middle(w, at, at + next, &middle) != RW_OK)
+        return RW_NO_MEMORY;
+    if (middle > length)
+        middle = length;
+    if (middle > NEAR / 2 && length > NEAR)
+        start = middle - NEAR / 2 < length - NEAR ? middle - NEAR / 2 : length - NEAR;
+    return rw_index_begin(&w->near, w->base, start, length - start < NEAR ? length : start + NEAR, 1);
+}
+
+/* Planning takes 400 thousandths of the work. */
+static int enter(void *user, uint32_t at, uint32_t shift, const rw_index **near)
+{
+    walk_t *w = user;
+    const rw_encode_job *job = w->plan->job;
+    uint64_t done = (uint64_t)(w->from + at) * 190 / job->target_length;
+    int status = rw_report(job, w->plan->done + (uint32_t)done);
+
+    rw_index_free(&w->near);
+    *near = 0;
+    if (shift != RW_MATCH_INSERT)
+        w->shift = shift - w->from;
+    if (status == RW_OK && job->base_length > NEAR) {
+        status = index_near(w, w->from + at);
+        *near = &w->near;
+    }
+    return status;
 }
 
 static int add_covers(walk_t *w, const rw_cover *covers, uint32_t count)
@@ -171,17 +199,28 @@ static int add_covers(walk_t *w, const rw_cover *covers, uint32_t count)
     return RW_OK;
 }
 
+/* How far the mixing back end looks back at most, and how many places it remembers. */
+static rw_header mixing_sizes(const rw_plan *plan)
+{
+    rw_header usual = plan->header;
+
+    usual.backend = RW_BACKEND_MIXING;
+    rw_usual_sizes(&usual);
+    return usual;
+}
+
 /* Goes on in the shift of the last cover, or as if nothing had moved. */
 static int match_part(walk_t *w)
 {
     const rw_encode_job *job = w->plan->job;
     const uint8_t *target = job->target + w->from;
+    rw_header usual = mixing_sizes(w->plan);
     rw_match_job match = {.base = job->base,
                           .target = target,
                           .masked_base = w->base,
                           .masked_target = w->masks ? w->masked_part : target,
                           .marks = w->marks,
-                          .indexes = {&w->all, w->has_near ? &w->near : 0},
+                          .index = &w->all,
                           .back = BACK,
                           .base_length = job->base_length,
                           .target_length = w->to - w->from,
@@ -190,13 +229,15 @@ static int match_part(walk_t *w)
                           .insert_cost = 140,
                           .insert_switch_cost = 9 * 32,
                           .miss_cost = 250,
+                          .drift_cost = 64,
+                          .drift_near_cost = 128,
                           .hit_cost = 1,
                           .masked_cost = 16,
                           .echo_cost = 2,
                           .echo_miss_cost = 32,
-                          .window_bits = rw_window_bits[job->ram_class],
-                          .index_bits = rw_index_bits[job->ram_class],
-                          .told = report,
+                          .window_bits = usual.window_bits,
+                          .index_bits = usual.index_bits,
+                          .told = enter,
                           .user = w};
     rw_cover *covers = 0;
     int32_t count;
@@ -210,7 +251,7 @@ static int match_part(walk_t *w)
     return status;
 }
 
-static int match_parts(walk_t *w, int with_near)
+static int match_parts(walk_t *w)
 {
     uint32_t length = w->plan->job->target_length;
     int status = RW_OK;
@@ -219,11 +260,8 @@ static int match_parts(walk_t *w, int with_near)
         w->to = length - w->from > w->part ? w->from + w->part : length;
         if (w->masks)
             status = mask(w->plan, RW_TARGET, w->from, w->to, w->masked_part, 0);
-        if (status == RW_OK && with_near)
-            status = index_near(w);
         if (status == RW_OK)
             status = match_part(w);
-        rw_index_free(&w->near);
     }
     return status;
 }
@@ -233,10 +271,9 @@ static int begin(walk_t *w)
     const rw_encode_job *job = w->plan->job;
 
     w->base = job->base;
-    w->density = choose_density(job);
     w->part = job->target_length;
-    if (job->memory > 0 && w->part > w->density.window / 2)
-        w->part = w->density.window / 2;
+    if (job->memory > 0 && w->part > PART)
+        w->part = PART;
     if (!w->masks)
         return RW_OK;
     w->masked_base = malloc(job->base_length + (size_t)1);
@@ -262,10 +299,11 @@ int rw_plan_covers(rw_plan *plan, int pass)
     w.masks = pass == RW_PASS_SECOND && plan->header.arch != RW_ARCH_NONE;
     status = begin(&w);
     if (status == RW_OK)
-        status = rw_index_begin(&w.all, w.base, 0, job->base_length, w.density.step);
+        status = rw_index_begin(&w.all, w.base, 0, job->base_length, choose_step(job));
     if (status == RW_OK)
-        status = match_parts(&w, w.density.step > 1 && pass == RW_PASS_SECOND);
+        status = match_parts(&w);
     rw_index_free(&w.all);
+    rw_index_free(&w.near);
     free(w.masked_base);
     free(w.masked_part);
     free(w.marks);

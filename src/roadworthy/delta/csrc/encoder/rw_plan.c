@@ -5,9 +5,6 @@
 
 #include "rw_map.h"
 
-const uint8_t rw_window_bits[RW_RAM_CLASSES] = {11, 14, 18};
-const uint8_t rw_index_bits[RW_RAM_CLASSES] = {9, 12, 17};
-
 static void look_on(void *user)
 {
     rw_plan *plan = user;
@@ -28,44 +25,69 @@ static rw_pair_of_images images_of(rw_plan *plan)
 
 #define CALLS_MIN 16u      /* in new code that is worth what its parameters take */
 #define CALL_DISTANCE 128u /* bytes of code from one call to the next, at most */
+#define SCORE_MIN 8        /* of a predictor that is worth the same */
 
-/* The instruction set by which new code calls what the target has, if there is such code. */
-static uint8_t find_new_code(rw_plan *plan)
+/* The instruction set by which new code calls what the target has most often, and how often. */
+static uint8_t find_new_code(rw_plan *plan, uint32_t *most)
 {
     rw_pair_of_images images = images_of(plan);
-    uint32_t best = images.target_length, arch, found = RW_ARCH_NONE, i;
+    uint32_t arch, found = RW_ARCH_NONE;
 
-    for (i = 0; i < images.cover_count; i++)
-        best -= images.covers[i].length;
-    best /= CALL_DISTANCE;
-    best = best < CALLS_MIN ? CALLS_MIN : best;
+    *most = 0;
     for (arch = 1; arch <= RW_ARCH_LAST; arch++) {
         uint32_t count = rw_count_new_calls(&images, &plan->parameters, arch);
 
-        if (count > best) {
-            best = count;
+        if (count > *most) {
+            *most = count;
             found = arch;
         }
     }
     return (uint8_t)found;
 }
 
-/* The instruction set whose predictor helps most; where covers don't tell, by the target alone. */
-static uint8_t find_arch(rw_plan *plan)
+/* The instruction set whose predictor helps most, and by how much; none where none helps. */
+static uint8_t find_predicted(rw_plan *plan, int64_t *best)
 {
     rw_pair_of_images images = images_of(plan);
-    int64_t best = 8;
     uint32_t arch, found = RW_ARCH_NONE;
 
+    *best = 0;
     for (arch = 1; arch <= RW_ARCH_LAST; arch++) {
         int64_t score = rw_measure_arch(&images, &plan->parameters, arch);
 
-        if (score > best) {
-            best = score;
+        if (score > *best) {
+            *best = score;
             found = arch;
         }
     }
-    return found == RW_ARCH_NONE ? find_new_code(plan) : (uint8_t)found;
+    return (uint8_t)found;
+}
+
+/* Bytes of the target that no cover holds. */
+static uint32_t new_bytes(const rw_plan *plan)
+{
+    uint32_t left = plan->job->target_length, i;
+
+    for (i = 0; i < plan->cover_count; i++)
+        left -= plan->covers[i].length;
+    return left;
+}
+
+/* The instruction set that the covers tell, or else the new code alone. */
+static uint8_t find_arch(rw_plan *plan)
+{
+    int64_t score;
+    uint32_t calls, few = new_bytes(plan) / CALL_DISTANCE;
+    uint8_t predicted = find_predicted(plan, &score), called;
+
+    plan->other_arch = RW_ARCH_NONE;
+    if (score > SCORE_MIN)
+        return predicted;
+    called = find_new_code(plan, &calls);
+    if (calls > (few < CALLS_MIN ? CALLS_MIN : few))
+        return called;
+    plan->other_arch = predicted != RW_ARCH_NONE ? predicted : called;
+    return RW_ARCH_NONE;
 }
 
 int rw_plan_pair(rw_plan *plan)

@@ -10,14 +10,11 @@ typedef struct {
     rw_cover *covers;
     uint32_t cover_count;
     rw_header header;
+    uint8_t other_arch;   /* the next best, or the same */
     rw_engine parameters; /* load addresses */
     uint32_t done;        /* thousandths of the work */
     int stopped;          /* rw_report said so while the images were looked at */
 } rw_plan;
-
-/* How far the mixing back end looks back at most, and how many places it remembers. */
-extern const uint8_t rw_window_bits[RW_RAM_CLASSES];
-extern const uint8_t rw_index_bits[RW_RAM_CLASSES];
 
 /* Matches the images as they are, learns from that what code they hold, and matches again. */
 int rw_plan_pair(rw_plan *plan);

@@ -1,0 +1,71 @@
+"""What the encoder finds: near places first, repeats far back, the instruction set by trial."""
+
+import pytest
+from tests.delta.code import FILLERS, moved_code
+
+from roadworthy import delta
+from roadworthy.base.clock import SeededChance
+
+CHANCE = SeededChance("search").random
+NOISE = CHANCE.randbytes(420_000)
+
+
+def size(base: bytes, target: bytes, options: delta.MakeOptions | None = None) -> int:
+    patch = delta.make(base, target, options)
+    assert b"".join(delta.apply(base, patch.data)) == target
+    return len(patch.data)
+
+
+def changed(image: bytes, places: int) -> bytes:
+    """Change some bytes, and put some in and out."""
+    chance = SeededChance("changes").random
+    pieces, at = [], 0
+    for end in sorted(chance.sample(range(len(image)), places)):
+        pieces += [image[at:end], chance.randbytes(chance.randrange(1, 4))]
+        at = end + chance.randrange(3)
+    return b"".join([*pieces, image[at:]])
+
+
+def test_of_two_equal_slots_each_is_made_from_its_own() -> None:
+    # Strings of few different words occur everywhere; only the nearby one is the right one.
+    words = [CHANCE.randbytes(6) for _ in range(300)]
+    slot = b"".join(CHANCE.choice(words) for _ in range(12_000))
+    one, both = size(slot, changed(slot, 60)), size(slot * 2, changed(slot, 60) * 2)
+    assert both < 1.6 * one
+
+
+def test_what_repeats_beyond_the_usual_window_is_said_once() -> None:
+    new = CHANCE.randbytes(20_000)
+    target = new + NOISE + new
+    assert size(NOISE, target) < len(new) + 1000
+    fast = delta.MakeOptions(back_end=delta.BackEnd.FAST)
+    assert size(NOISE, target, fast) < len(new) + 1000
+
+
+@pytest.mark.parametrize("architecture", [each for each in delta.Architecture if FILLERS[each]])
+def test_no_instruction_set_is_taken_that_makes_a_longer_patch(
+    architecture: delta.Architecture,
+) -> None:
+    base, target = moved_code(architecture)
+    found = size(base, target)
+    for told in (delta.Architecture.NONE, architecture):
+        assert found <= size(base, target, delta.MakeOptions(architecture=told))
+
+
+def test_many_covers_leave_no_memory_for_a_larger_window() -> None:
+    chance = SeededChance("covers").random
+    blocks = [chance.randbytes(34) for _ in range(100_000)]
+    base = b"".join(blocks)
+    chance.shuffle(blocks)
+    new = chance.randbytes(6000)
+    target = new + b"".join(blocks[:10_000]) + new + b"".join(blocks[10_000:])
+    options = delta.MakeOptions(architecture=delta.Architecture.AARCH64)
+    assert size(base, target, options) < len(target) // 4
+
+
+def test_equal_slots_far_apart_take_no_longer_for_each_other() -> None:
+    """What repeats far back is looked at until it is enough, not to the end for every byte."""
+    slot = NOISE[:300_000]
+    patch = delta.make(slot, slot * 8)
+    assert len(patch.data) < 100
+    assert b"".join(delta.apply(slot, patch.data)) == slot * 8

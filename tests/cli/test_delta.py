@@ -110,10 +110,10 @@ def test_it_is_told_how_much_of_a_hash_a_patch_names(cli: Cli, pair: Pair) -> No
     few = NEW[:200_000]
     pair.new.write_bytes(few)
     whole = hashlib.sha256(few).hexdigest()
-    assert cli.ok("delta", "make", pair.old, pair.new, "-o", pair.patch)["hash_bytes"] == 4
-    assert cli.ok("delta", "info", pair.patch)["target_sha256"] == whole[:8]
+    assert cli.ok("delta", "make", pair.old, pair.new, "-o", pair.patch)["hash_bytes"] == 3
+    assert cli.ok("delta", "info", pair.patch)["target_sha256"] == whole[:6]
     shown = cli("delta", "info", pair.patch).stdout
-    assert f"{whole[:8]}... (first 4 bytes" in " ".join(shown.split())
+    assert f"{whole[:6]}... (first 3 bytes" in " ".join(shown.split())
     assert cli.ok(*pair.apply)["target_sha256"] == whole
     assert pair.to.read_bytes() == few
 

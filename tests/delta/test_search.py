@@ -63,8 +63,8 @@ def test_many_covers_leave_no_memory_for_a_larger_window() -> None:
     assert size(base, target, options) < len(target) // 4
 
 
-def test_equal_slots_far_apart_take_no_longer_for_each_other() -> None:
-    """What repeats far back is looked at until it is enough, not to the end for every byte."""
+def test_many_equal_slots_far_apart_take_next_to_nothing() -> None:
+    # It ends at all because repeats are looked at until they are enough, and not to their ends.
     slot = NOISE[:300_000]
     patch = delta.make(slot, slot * 8)
     assert len(patch.data) < 100

@@ -93,8 +93,8 @@ def make(
         target: the image that it shall have.
         options: how to make the patch.
         memory_bytes: what the search for equal bytes may take, pages of mapped images included and
-            the images themselves, where they are not mapped, not; 0 for no limit. Less than about
-            16 MB is not kept to. The patch depends on it.
+            the images themselves, where they are not mapped, not; 0 for no limit. Less than one and
+            a half times the base and some MB is not kept to. The patch depends on it.
     """
     chosen = options or MakeOptions()
     told = chosen.progress

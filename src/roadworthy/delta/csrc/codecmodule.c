@@ -3,9 +3,6 @@
 #include <Python.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include "rw_decode.h"
 #include "rw_encode.h"
@@ -249,14 +246,6 @@ static int report(void *user, uint32_t permille)
     return result == NULL;
 }
 
-/* What planning freed goes back to the system: two patches of one image may be made in a row. */
-static void give_back(void)
-{
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
-}
-
 static PyObject *codec_encode(PyObject *Py_UNUSED(module), PyObject *args)
 {
     rw_encode_job job = {0};
@@ -282,7 +271,6 @@ static PyObject *codec_encode(PyObject *Py_UNUSED(module), PyObject *args)
         job.user = &progress;
         progress.thread = PyEval_SaveThread();
         status = rw_encode(&job, &patch, &length);
-        give_back();
         PyEval_RestoreThread(progress.thread);
     }
     PyBuffer_Release(&base);

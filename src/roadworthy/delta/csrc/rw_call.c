@@ -71,8 +71,8 @@ static int read_call(const rw_view *view, int side, uint32_t offset, const uint8
     return call->form < FORMS && inside(e, to, &call->target);
 }
 
-/* What may stand at `offset`, after what stood behind the latest bytes before: a call that goes where
- * that one goes, or one as far. */
+/* What may stand at `offset`, after what stood behind the latest bytes before: a call that goes
+ * where that one goes, or one as far. */
 static expected expect_call(rw_view *view, uint32_t offset)
 {
     const rw_engine *e = view->engine;
@@ -148,8 +148,10 @@ static uint32_t code_where(rw_view *view, uint32_t offset, const expected *x, ui
             uint32_t guess = x->calls[i].target / step;
 
             if (x->known[i] && (guess + (1u << bits)) >> (bit + 1) == node)
-                rw_mix_add_guess(view, &mix, rw_hash(0xa8 + i + (x->sure << 8) + (e->call_like << 16), bit),
-                                 guess >> bit & 1);
+                rw_mix_add_guess(
+                    view, &mix,
+                    rw_hash(0xa8 + i + (x->sure << 8) + ((uint32_t)e->call_like << 16), bit),
+                    guess >> bit & 1);
         }
         node = node << 1
                | (uint32_t)rw_mix_code(view, &mix, WHERE, x->sure > 0 ? WHERE + 1 : WHERE,

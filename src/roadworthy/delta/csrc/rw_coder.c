@@ -322,7 +322,8 @@ static uint32_t code_size(rw_view *view, uint32_t field, uint32_t context, uint3
 
     if (LARGE_FIELDS >> field & 1) {
         for (i = 5; i-- > 0;)
-            node = node << 1 | (uint32_t)number_bit(view, field, context, node, (int)(bits >> i & 1));
+            node = node << 1
+                   | (uint32_t)number_bit(view, field, context, node, (int)(bits >> i & 1));
         return node & 31;
     }
     while (n < 31 && number_bit(view, field, context, n, n < bits))
@@ -348,8 +349,8 @@ uint32_t rw_quick_number(rw_view *view, uint32_t at, uint32_t context, uint32_t 
     return out - 1;
 }
 
-/* Elias-gamma with modelled bits: the length, in unary where it is small, then the bits below the first
- * one. */
+/* Elias-gamma with modelled bits: the length, in unary where it is small, then the bits below the
+ * first one. */
 uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_t value)
 {
     uint32_t bits = rw_log2(value + 1), n, node = 1, out = 1, i;

@@ -48,8 +48,8 @@ static uint32_t code_shift(rw_view *view, uint32_t shift, uint32_t gap)
     return shift;
 }
 
-/* The length of a cover before whose end the target has `left` bytes. The last one is said by what it
- * leaves, which is often nothing. */
+/* The length of a cover from whose start on the target has `left` bytes. The last one is said by
+ * what it leaves, which is often nothing. */
 static uint32_t code_length(rw_view *view, uint32_t length, uint32_t gap, uint32_t left)
 {
     const rw_engine *e = view->engine;
@@ -63,8 +63,8 @@ int rw_code_cover(rw_view *view)
 {
     rw_engine *e = view->engine;
     rw_cover *c = view->covers + e->counter;
-    uint32_t end = e->previous.target + e->previous.length, left = e->header.target_length - end, gap,
-             shift;
+    uint32_t end = e->previous.target + e->previous.length,
+             left = e->header.target_length - end, gap, shift;
 
     gap = rw_code_number(view, 0, 0, view->sink ? c->target - end : 0);
     c->length = code_length(view, c->length, gap, left - gap);

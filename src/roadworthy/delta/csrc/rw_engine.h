@@ -133,7 +133,7 @@ typedef struct {
     rw_flow flow;
     uint32_t calls;        /* history of "is a call", newest lowest */
     uint32_t last_call[2]; /* where the latest ones go, as offsets in the target */
-    uint8_t call_like;     /* what was right of the latest expected one: bit 0 where it goes, 1 how far */
+    uint8_t call_like; /* what was expected rightly last: bit 0 where it goes, bit 1 how far */
     /* base lines */
     uint32_t line_tag[RW_LINES];
     uint8_t line[RW_LINES][RW_LINE_SIZE];

@@ -69,7 +69,8 @@ static int hash_images(rw_plan *plan)
                            : hash(job, job->target, job->target_length, plan->header.target_sha256);
 }
 
-/* What the search took would else stay with the process while its covers are split and coded. */
+/* What was freed would else stay with the process: of the search while its covers are coded, of all
+ * while another patch is made. */
 static void give_back(void)
 {
 #ifdef __GLIBC__
@@ -340,5 +341,6 @@ int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
     if (status == RW_OK)
         status = try_other_arch(job, plan, patch, length);
     free(plan);
+    give_back();
     return status;
 }

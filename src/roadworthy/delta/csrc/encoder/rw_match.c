@@ -15,8 +15,8 @@
 #define BESIDES 2         /* strings on either side that are looked at anywhere, */
 #define NEAR_BESIDES 3    /* and nearby */
 #define SEARCH_SKIP 24u
-#define LANES 2u
-#define NEARLY 4u
+#define LANES 2u  /* bytes of values that drift each for themselves */
+#define NEARLY 4u /* how far changes that are alike may be apart */
 #define DRIFTS 6u /* changes alike, after which the next one is likely so, too */
 
 typedef struct {
@@ -25,8 +25,8 @@ typedef struct {
 
 typedef struct {
     uint32_t shift, node, run;
-    uint8_t drift[LANES]; /* by how much the latest byte of each lane that was missed had changed, */
-    uint8_t drifted;      /* and how many before by as much as the one before them, or nearly */
+    uint8_t drift[LANES]; /* by how much the latest missed byte of each lane had changed, */
+    uint8_t drifted;      /* and how many of them were like the one before them */
     uint64_t cost;
 } state_t;
 

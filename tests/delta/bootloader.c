@@ -72,15 +72,6 @@ static int write_target(void *user, uint32_t offset, const uint8_t *data, uint32
     return fwrite(data, 1, length, target) != length;
 }
 
-static void hash(const uint8_t *state, uint32_t length, uint8_t digest[32])
-{
-    rw_sha256 sha;
-
-    rw_sha256_init(&sha);
-    rw_sha256_update(&sha, state, length);
-    rw_sha256_digest(&sha, digest);
-}
-
 static long place_of(uint32_t number)
 {
     return (long)(number % 2) * (long)(sizeof(place_head) + MEMORY + 32);
@@ -93,7 +84,7 @@ static int write_journal(void *user, const uint8_t *state, uint32_t length)
     uint8_t digest[32];
 
     (void)user;
-    hash(state, length, digest);
+    rw_sha256_of(state, length, digest);
     if (fflush(target) != 0 || fseek(journal, place_of(head.number), SEEK_SET) != 0
         || fwrite(&head, sizeof head, 1, journal) != 1
         || fwrite(state, 1, fails ? length / 2 : length, journal) == 0)
@@ -115,7 +106,7 @@ static uint32_t read_place(uint32_t number)
         || fread(memory, 1, head.length, journal) != head.length
         || fread(written, 32, 1, journal) != 1)
         return 0;
-    hash((const uint8_t *)memory, head.length, digest);
+    rw_sha256_of((const uint8_t *)memory, head.length, digest);
     if (memcmp(written, digest, 32) != 0)
         return 0;
     journal_number = head.number;

@@ -12,10 +12,11 @@ from roadworthy import delta
 from roadworthy.base.clock import SeededChance
 
 U32 = (1 << 32) - 1
-HEADER_BYTES_MIN = 16
+HEADER_BYTES_MIN = 13
 STORED, MIXING, FAST, FAST_LINES_MIN = 0, 1, 2, 256
 HASH_BYTES = (32, 8, 3)
-TINY = 2  # its place in HASH_BYTES
+TINY_BYTES = 3
+TINY = HASH_BYTES.index(TINY_BYTES)
 SLOT_BYTES = 4
 NOISE = SeededChance("header").random.randbytes(9000)
 
@@ -29,9 +30,14 @@ def number(value: int) -> bytes:
     return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
 
 
-def sealed(head: bytes) -> bytes:
-    check_bytes = 2 if head[3] >> 4 & 3 == TINY else 4
-    return head + hashlib.sha256(head).digest()[:check_bytes]
+def sealed(head: bytes, hashes: tuple[bytes, bytes]) -> bytes:
+    """Return the header with these hashes, of base and target, as the format has them."""
+    base, target = hashes
+    if len(base) == TINY_BYTES:
+        mask = hashlib.sha256(head + target).digest()
+        return head + target + bytes(a ^ b for a, b in zip(base, mask, strict=False))
+    head += target + base
+    return head + hashlib.sha256(head).digest()[:4]
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,11 @@ class Fields:
     def lengths(self) -> list[int]:
         difference = (self.target - self.base) & U32
         folded = (difference << 1 ^ -(difference >> 31)) & U32
-        return [self.base, folded, self.payload, self.covers]
+        differences = [folded] if folded else []
+        return [self.base, self.covers << 1 | len(differences), *differences, self.payload]
 
     def start(self) -> bytes:
-        kind = 2 | self.back_end << 4 | self.ram_class << 6
+        kind = 3 | self.back_end << 4 | self.ram_class << 6
         hashes = HASH_BYTES.index(len(self.hashes[0]))
         flags = self.usual << 3 | self.primed << 6 | self.in_place << 7
         return b"RW" + bytes([kind, self.architecture | hashes << 4 | flags])
@@ -77,7 +84,7 @@ class Fields:
         return [self.start(), *map(number, self.lengths()), self.sizes(), *lines, *shift]
 
     def header(self) -> bytes:
-        return sealed(b"".join(self.parts()) + b"".join(self.hashes))
+        return sealed(b"".join(self.parts()), self.hashes)
 
 
 LENGTHS = st.one_of(st.integers(0, 300), st.integers(0, U32), st.integers(U32 - 300, U32))
@@ -108,7 +115,7 @@ PLAIN = Fields(
     bits=(0, 13, 14),
     base=6380,
     target=6348,
-    payload=274,
+    payload=1274,
     covers=7,
     lines=7372,
     shift=0,
@@ -117,11 +124,16 @@ PLAIN = Fields(
 QUICK = replace(PLAIN, back_end=FAST, primed=False, bits=(0, 13, 0))
 CODE = replace(PLAIN, architecture=1, bits=(9, 13, 14), in_place=True, shift=300)
 WHOLE = replace(CODE, hashes=(NOISE[:32], NOISE[32:64]))
-SMALL = replace(PLAIN, hashes=(b"old", b"new"), usual=True)
+SMALL = replace(PLAIN, payload=274, hashes=(b"old", b"new"), usual=True)
 HEADERS = [each.header() for each in (PLAIN, QUICK, CODE, WHOLE, SMALL)]
 
 
-@given(FIELDS)
+def with_a_payload_for_the_hashes(fields: Fields) -> Fields:
+    is_tiny = len(fields.hashes[0]) == TINY_BYTES
+    return replace(fields, payload=fields.payload % 512) if is_tiny else fields
+
+
+@given(FIELDS.map(with_a_payload_for_the_hashes))
 @settings(deadline=None)
 def test_any_fields_in_range_come_back(fields: Fields) -> None:
     assume(fields.shift <= U32 - fields.base or not fields.in_place)
@@ -159,7 +171,7 @@ def with_usual_sizes(fields: Fields) -> Fields:
     return replace(fields, step_bits=sizes.step_bits, bits=bits, lines=lines, usual=False)
 
 
-@given(fields=FIELDS, ram_class=st.integers(0, 2))
+@given(fields=FIELDS.map(with_a_payload_for_the_hashes), ram_class=st.integers(0, 2))
 @settings(deadline=None)
 def test_usual_sizes_are_left_out(fields: Fields, ram_class: int) -> None:
     assume(fields.shift <= U32 - fields.base or not fields.in_place)
@@ -192,14 +204,48 @@ def test_a_header_that_is_cut_at_any_byte_is_refused_or_waited_for(data: bytes) 
         assert delta.Decoder(NOISE, machine.journal()).patch_offset == length
 
 
-@pytest.mark.parametrize("data", HEADERS)
+def flipped(data: bytes) -> list[bytes]:
+    """Return the header with each of its bits flipped, and bytes after it."""
+    whole = int.from_bytes(data + bytes(delta.HEADER_BYTES_MAX), "big")
+    length = len(data) + delta.HEADER_BYTES_MAX
+    bits = range(8 * delta.HEADER_BYTES_MAX, 8 * length)
+    return [(whole ^ 1 << bit).to_bytes(length, "big") for bit in bits]
+
+
+@pytest.mark.parametrize("data", [each for each in HEADERS if each is not HEADERS[-1]])
 def test_a_header_with_any_flipped_bit_is_refused(data: bytes) -> None:
     delta.inspect(data)
-    for bit in range(8 * len(data)):
-        flipped = bytearray(data + bytes(delta.HEADER_BYTES_MAX))
-        flipped[bit // 8] ^= 1 << bit % 8
+    for flawed in flipped(data):
         with pytest.raises(delta.PatchError):
-            delta.inspect(bytes(flipped))
+            delta.inspect(flawed)
+
+
+def test_a_tiny_header_with_any_flipped_bit_is_refused_before_a_byte_is_written() -> None:
+    base = NOISE[:6380]
+    patch = delta.make(base, base[:3000] + b"new" + base[3000:])
+    length = patch.header.header_length_bytes
+    assert patch.header.hash_bytes == TINY_BYTES
+    for flawed in flipped(patch.data[:length]):
+        machine = delta.Decoder(base)
+        with pytest.raises((delta.PatchError, delta.WrongBaseError)):
+            machine.feed(flawed)
+
+
+@pytest.mark.parametrize("at", range(TINY_BYTES))
+def test_tiny_hashes_are_compared_to_their_last_byte(at: int) -> None:
+    base = NOISE[:6380]
+    target = base[:3000] + b"new" + base[3000:]
+    patch = delta.make(base, target)
+    length = patch.header.header_length_bytes
+    fields, payload = patch.data[: length - 2 * TINY_BYTES], patch.data[length:]
+    hashes = [hashlib.sha256(image).digest()[:TINY_BYTES] for image in (base, target)]
+    assert sealed(fields, (hashes[0], hashes[1])) + payload == patch.data
+    flaw = bytes(at == i for i in range(TINY_BYTES))
+    flawed = [bytes(a ^ b for a, b in zip(named, flaw, strict=True)) for named in hashes]
+    with pytest.raises(delta.WrongBaseError):
+        list(delta.apply(base, sealed(fields, (flawed[0], hashes[1])) + payload))
+    with pytest.raises(delta.TargetMismatchError):
+        list(delta.apply(base, sealed(fields, (hashes[0], flawed[1])) + payload))
 
 
 NUMBERS = st.sampled_from([1, 2, 3, 4, 6, 7])  # places of numbers in the parts
@@ -210,18 +256,23 @@ def test_a_number_longer_than_it_need_be_is_refused(fields: Fields, at: int, spa
     parts = fields.parts()
     last = len(parts[at]) - 1
     parts[at] = parts[at][:-1] + bytes([parts[at][last] | 128, *[128] * (spare - 1), 0])
-    head = b"".join(parts) + b"".join(fields.hashes)
     with pytest.raises(delta.PatchError):
-        delta.inspect(sealed(head) + bytes(99))
+        delta.inspect(sealed(b"".join(parts), fields.hashes) + bytes(99))
 
 
 @given(at=NUMBERS, value=st.integers(1 << 32, 1 << 40))
 def test_a_number_that_takes_more_than_32_bits_is_refused(at: int, value: int) -> None:
     parts = CODE.parts()
     parts[at] = number(value)
-    head = b"".join(parts) + b"".join(CODE.hashes)
     with pytest.raises(delta.PatchError):
-        delta.inspect(sealed(head) + bytes(99))
+        delta.inspect(sealed(b"".join(parts), CODE.hashes) + bytes(99))
+
+
+def test_a_difference_of_nothing_is_not_said() -> None:
+    parts = PLAIN.parts()
+    parts[3] = number(0)
+    with pytest.raises(delta.PatchError, match="damaged"):
+        delta.inspect(sealed(b"".join(parts), PLAIN.hashes) + bytes(99))
 
 
 @pytest.mark.parametrize(
@@ -241,6 +292,7 @@ def test_a_number_that_takes_more_than_32_bits_is_refused(at: int, value: int) -
         replace(CODE, lines=0x10000001),
         replace(CODE, payload=U32 - 105),
         replace(CODE, shift=U32 - 6379),
+        replace(SMALL, payload=512),
         replace(CODE, bits=(20, 13, 14)),
         replace(QUICK, lines=FAST_LINES_MIN - 1),
         replace(QUICK, primed=True),
@@ -256,8 +308,12 @@ def test_a_field_out_of_range_is_refused(flawed: Fields) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_no_header(data: bytes) -> None:
-    with pytest.raises(delta.PatchError):
-        delta.inspect(b"RW\x52" + data)
+    data = b"RW\x53" + data + bytes(delta.HEADER_BYTES_MAX)
+    if data[3] >> 4 & 3 != TINY:
+        with pytest.raises(delta.PatchError):
+            delta.inspect(data)
+    with pytest.raises((delta.PatchError, delta.WrongBaseError)):
+        delta.Decoder(NOISE).feed(data)
 
 
 def test_another_version_is_told_as_such() -> None:
@@ -268,10 +324,12 @@ def test_another_version_is_told_as_such() -> None:
 
 
 def test_a_fourth_length_of_hashes_is_refused() -> None:
-    head = bytearray(PLAIN.header()[:-4])
-    head[3] |= 3 << 4
-    with pytest.raises(delta.PatchError, match="damaged"):
-        delta.inspect(sealed(bytes(head)) + bytes(99))
+    parts = PLAIN.parts()
+    parts[0] = parts[0][:3] + bytes([parts[0][3] | 3 << 4])
+    for size in HASH_BYTES:
+        data = sealed(b"".join(parts), (bytes(size), bytes(size)))
+        with pytest.raises(delta.PatchError, match="damaged"):
+            delta.inspect(data + bytes(99))
 
 
 def test_a_short_patch_names_short_hashes() -> None:

@@ -149,7 +149,7 @@ def test_a_bootloader_in_c_refuses_a_foreign_base_and_a_cut_patch(
         (255, base, patch[:-20]),
         (255, base, patch[:20]),
         (1, base, b"no" * 60),
-        (1, base, patch[:20] + bytes(100)),
+        (1, base, patch[:3] + bytes(100)),
         (2, base, b"RWDC" * 60),
     ]
     for status, image, data in expected:

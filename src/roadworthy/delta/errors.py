@@ -63,7 +63,8 @@ def error_of(status: int) -> RoadworthyError:
         _WRONG_BASE: WrongBaseError(
             "the base image has another hash than the patch names",
             value="base",
-            todo="make a patch from the image that is installed, or send the whole image",
+            todo="make a patch from the image that is installed, or send the whole image; if it is "
+            "that image, the patch is damaged: fetch it again",
         ),
         _MISMATCH: TargetMismatchError(
             "the bytes that came out have another hash than the patch names",

@@ -100,11 +100,8 @@ static int boot(machine *m, uint8_t *workspace, uint32_t size)
 static void check_target(const machine *m)
 {
     uint8_t digest[32];
-    rw_sha256 sha;
 
-    rw_sha256_init(&sha);
-    rw_sha256_update(&sha, m->target, m->h->header.target_length);
-    rw_sha256_digest(&sha, digest);
+    rw_sha256_of(m->target, m->h->header.target_length, digest);
     HOSTILE_CHECK(memcmp(digest, m->h->header.target_sha256, m->h->header.hash_bytes) == 0);
 }
 

@@ -16,15 +16,6 @@ int __wrap_rw_code_hash(rw_view *view)
     return __real_rw_code_hash(view) | hostile_hash_is_right;
 }
 
-static void sha256(const uint8_t *data, uint32_t length, uint8_t digest[32])
-{
-    rw_sha256 sha;
-
-    rw_sha256_init(&sha);
-    rw_sha256_update(&sha, data, length);
-    rw_sha256_digest(&sha, digest);
-}
-
 uint32_t hostile_seal(uint8_t *bytes, uint32_t length)
 {
     uint8_t digest[32];
@@ -34,7 +25,7 @@ uint32_t hostile_seal(uint8_t *bytes, uint32_t length)
     if (rw_header_read(&header, bytes, length) == RW_NEED_INPUT)
         return 0;
     size = rw_check_size(&header);
-    sha256(bytes, header.size - size, digest);
+    rw_sha256_of(bytes, header.size - size, digest);
     memcpy(bytes + header.size - size, digest, size);
     return header.size;
 }
@@ -50,7 +41,7 @@ static int repair_header(hostile *h, const uint8_t *bytes, uint32_t length)
         return 0;
     read = h->header.size;
     h->header.base_length = h->base_length;
-    sha256(h->base, h->base_length, digest);
+    rw_sha256_of(h->base, h->base_length, digest);
     memcpy(h->header.base_sha256, digest, h->header.hash_bytes);
     if (h->header.target_length > TARGET_MAX)
         h->header.target_length %= TARGET_MAX;

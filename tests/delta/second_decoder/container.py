@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 HASH_BYTES = (32, 8, 3)
+TINY_BYTES = 3
 STORED, MIXING, FAST = 0, 1, 2
 MEMO_BITS = (9, 12, 16)
 WINDOW_BITS = ((11, 14, 18), (12, 16, 20))  # with mixing, with fast
@@ -104,19 +105,36 @@ def read_sizes(reader: Reader, *, code: bool) -> Sizes:
     )
 
 
+def read_difference(reader: Reader) -> int:
+    folded = reader.number()
+    assert folded > 0
+    return ~(folded >> 1) if folded & 1 else folded >> 1
+
+
+def read_base_hash(reader: Reader, hash_bytes: int) -> bytes:
+    """Read the base's hash, and what checks the header."""
+    mask = hashlib.sha256(reader.patch[: reader.at]).digest()
+    base_hash = reader.take(hash_bytes)
+    if hash_bytes == TINY_BYTES:
+        return bytes(a ^ b for a, b in zip(base_hash, mask, strict=False))
+    check = hashlib.sha256(reader.patch[: reader.at]).digest()[:4]
+    assert reader.take(4) == check
+    return base_hash
+
+
 def read_header(patch: bytes) -> Header:
     reader = Reader(patch)
     assert reader.take(2) == b"RW"
     kind, code = reader.take(2)
-    assert kind & 15 == 2
+    assert kind & 15 == 3
     back_end, ram_class, instruction_set = kind >> 4 & 3, kind >> 6, code & 7
     in_place = bool(code & 128)
     hash_bytes = HASH_BYTES[code >> 4 & 3]
     base_length = reader.number()
-    difference = reader.number()
-    difference = ~(difference >> 1) if difference & 1 else difference >> 1
+    covers = reader.number()
+    difference = read_difference(reader) if covers & 1 else 0
     target_length = base_length + difference & 0xFFFFFFFF
-    payload_length, cover_count = reader.number(), reader.number()
+    payload_length = reader.number()
     is_code = instruction_set > 0
     usual = usual_sizes(
         back_end, ram_class, base_length, target_length, code=is_code, in_place=in_place
@@ -136,15 +154,12 @@ def read_header(patch: bytes) -> Header:
         base_length=base_length,
         target_length=target_length,
         payload_length=payload_length,
-        cover_count=cover_count,
+        cover_count=covers >> 1,
         slot_count=sizes.slot_count,
         shift=reader.number() if in_place else 0,
-        base_hash=reader.take(hash_bytes),
         target_hash=reader.take(hash_bytes),
-        length=reader.at + (2 if hash_bytes == 3 else 4),
+        base_hash=read_base_hash(reader, hash_bytes),
+        length=reader.at,
     )
     assert header.back_end == MIXING or not (header.primed or header.index_bits)
-    said = patch[: reader.at]
-    check = reader.take(header.length - reader.at)
-    assert check == hashlib.sha256(said).digest()[: len(check)]
     return header

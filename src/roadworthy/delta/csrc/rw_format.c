@@ -50,18 +50,21 @@ uint32_t rw_class_size(uint32_t ram_class)
 
 uint32_t rw_check_size(const rw_header *h)
 {
-    return h->hash_bytes == RW_HASH_TINY ? 2 : 4;
+    return h->hash_bytes == RW_HASH_TINY ? 0 : 4;
 }
 
-static int checksum_matches(const uint8_t *bytes, uint32_t length, uint32_t size)
+/* The hashes and what checks the header: where they are tiny, the mask of the base's hash. */
+static int read_hashes(rw_header *h, const uint8_t *bytes, uint32_t at)
 {
-    rw_sha256 sha;
+    uint32_t size = h->hash_bytes, check = rw_check_size(h), i;
     uint8_t digest[32];
 
-    rw_sha256_init(&sha);
-    rw_sha256_update(&sha, bytes, length);
-    rw_sha256_digest(&sha, digest);
-    return memcmp(digest, bytes + length, size) == 0;
+    memcpy(h->target_sha256, bytes + at, size);
+    memcpy(h->base_sha256, bytes + at + size, size);
+    rw_sha256_of(bytes, h->size - (check > 0 ? check : size), digest);
+    for (i = 0; check == 0 && i < size; i++)
+        h->base_sha256[i] ^= digest[i];
+    return memcmp(digest, bytes + h->size - check, check) == 0;
 }
 
 static int in_range(const rw_header *h)
@@ -70,6 +73,8 @@ static int in_range(const rw_header *h)
         return 0;
     if (h->hash_bytes != RW_HASH_TINY && h->hash_bytes != RW_HASH_SHORT
         && h->hash_bytes != RW_HASH_WHOLE)
+        return 0;
+    if (h->hash_bytes == RW_HASH_TINY && h->payload_length >= RW_TINY_PAYLOAD)
         return 0;
     if (h->memo_bits > 20 || h->window_bits > 22 || h->index_bits > 20)
         return 0;
@@ -159,7 +164,7 @@ static void read_fields(rw_header *h, reader *r)
 {
     static const uint8_t hash_bytes[] = {RW_HASH_WHOLE, RW_HASH_SHORT, RW_HASH_TINY,
                                          RW_HASH_TINY};
-    uint32_t kind = get_byte(r), code = get_byte(r);
+    uint32_t kind = get_byte(r), code = get_byte(r), covers, difference;
 
     h->version = kind & 15;
     h->backend = kind >> 4 & 3;
@@ -169,9 +174,12 @@ static void read_fields(rw_header *h, reader *r)
     r->flawed |= (code >> RW_HASHES_AT & 3) == 3;
     h->flags = (uint8_t)(code >> RW_FLAGS_AT);
     h->base_length = get_number(r);
-    h->target_length = h->base_length + unfold(get_number(r));
+    covers = get_number(r);
+    difference = covers & 1 ? get_number(r) : 0;
+    r->flawed |= covers & 1 && difference == 0;
+    h->target_length = h->base_length + unfold(difference);
+    h->cover_count = covers >> 1;
     h->payload_length = get_number(r);
-    h->cover_count = get_number(r);
     if (!(code & RW_USUAL))
         read_sizes(h, r);
     else if (h->ram_class < RW_RAM_CLASSES)
@@ -195,10 +203,8 @@ int rw_header_read(rw_header *h, const uint8_t *bytes, uint32_t length)
     h->size = (uint16_t)(r.at + 2u * h->hash_bytes + rw_check_size(h));
     if (h->size > length)
         return RW_NEED_INPUT;
-    if (r.flawed || !checksum_matches(bytes, r.at + 2u * h->hash_bytes, rw_check_size(h)))
+    if (r.flawed || !read_hashes(h, bytes, r.at))
         return RW_MALFORMED;
-    memcpy(h->base_sha256, bytes + r.at, h->hash_bytes);
-    memcpy(h->target_sha256, bytes + r.at + h->hash_bytes, h->hash_bytes);
     return rw_header_check(h);
 }
 

@@ -5,15 +5,15 @@
  *
  *   size field
  *      2 magic "RW"
- *      1 bits 0-3 format version (2), 4-5 back end: 0 stored, 1 context mixing, 2 fast,
+ *      1 bits 0-3 format version (3), 4-5 back end: 0 stored, 1 context mixing, 2 fast,
  *        6-7 RAM class: 0 = 60 KiB, 1 = 240 KiB, 2 = 4 MiB
  *      1 bits 0-2 instruction set of the predictors (enum rw_arch), 3 sizes are the usual ones,
  *        4-5 hashes: 0 whole, 1 short, 2 tiny, 6-7 flags (1: models are primed on the base
  *        image, context mixing only, 2: in place)
  *    1-5 base length
- *    1-5 target length, as the difference to the base length
+ *    1-4 twice the number of covers, and 1 more where the target has another length
+ *    0-5 then the difference of target and base length
  *    1-5 payload length in bytes, all that follows the header
- *    1-3 number of covers
  *        sizes, left out where they are the usual ones:
  *      1   log2 of the step size in target bytes, less 12 (0..12)
  *      1   log2 of the history window in bytes (0 = none)
@@ -21,9 +21,10 @@
  *    0-1   with an instruction set: log2 of memo entries (0 = none)
  *    1-3   number of model slots / 16
  *    0-5 in place only: by how much the base is moved up before the first byte
- * 3/8/32 SHA-256 of the base, its first bytes where hashes are short or tiny
- * 3/8/32 SHA-256 of the target, likewise
- *    2/4 first bytes of the SHA-256 of the header's bytes before, two where hashes are tiny
+ * 3/8/32 SHA-256 of the target, its first bytes where hashes are short or tiny
+ * 3/8/32 SHA-256 of the base, likewise; where they are tiny, xor the first bytes of the SHA-256 of
+ *        the header's bytes before, so a damaged header names another base
+ *    0/4 unless hashes are tiny: first bytes of the SHA-256 of the header's bytes before
  *
  * Lengths and counts are numbers of seven bits a byte, the lowest first; the highest bit says that
  * another byte follows. A number has no more bytes than it needs and fits 32 bits. A difference d
@@ -44,12 +45,13 @@
 
 #include <stdint.h>
 
-#define RW_HEADER_MIN 16u  /* bytes of the shortest header */
+#define RW_HEADER_MIN 13u  /* bytes of the shortest header */
 #define RW_HEADER_MAX 106u /* what a header may ask to be read, though no good one has as much */
 #define RW_HASH_SHORT 8u   /* bytes of a hash in a short header, else RW_HASH_WHOLE */
 #define RW_HASH_TINY 3u    /* in a tiny one */
+#define RW_TINY_PAYLOAD 512u /* only before payloads shorter than this */
 #define RW_HASH_WHOLE 32u
-#define RW_FORMAT_VERSION 2u
+#define RW_FORMAT_VERSION 3u
 #define RW_MAGIC_SIZE 2u
 #define RW_STEP_BITS_MIN 12u
 #define RW_SLOTS_MAX (1u << 20)
@@ -112,7 +114,7 @@ typedef struct {
 int rw_header_read(rw_header *header, const uint8_t *bytes, uint32_t length);
 /* Returns the same for the fields alone, whatever they hold. */
 int rw_header_check(const rw_header *header);
-/* Bytes of the header's own check. */
+/* Bytes of the header's own check; 0 where it is part of the base's hash. */
 uint32_t rw_check_size(const rw_header *header);
 /* Sets the sizes to those that a header need not name: known class, back end, lengths and flags. */
 void rw_usual_sizes(rw_header *header);

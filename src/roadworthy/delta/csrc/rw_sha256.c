@@ -132,3 +132,12 @@ void rw_sha256_digest(const rw_sha256 *sha, uint8_t digest[32])
     for (i = 0; i < 32; i++)
         digest[i] = (uint8_t)(last.state[i / 4] >> (24 - 8 * (i % 4)));
 }
+
+void rw_sha256_of(const uint8_t *data, uint32_t length, uint8_t digest[32])
+{
+    rw_sha256 sha;
+
+    rw_sha256_init(&sha);
+    rw_sha256_update(&sha, data, length);
+    rw_sha256_digest(&sha, digest);
+}

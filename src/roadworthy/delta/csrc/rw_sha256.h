@@ -17,5 +17,7 @@ void rw_sha256_init(rw_sha256 *sha);
 void rw_sha256_update(rw_sha256 *sha, const uint8_t *data, uint32_t length);
 /* Leaves `sha` as it was, so that a running hash can be looked at in the middle. */
 void rw_sha256_digest(const rw_sha256 *sha, uint8_t digest[32]);
+/* All at once. */
+void rw_sha256_of(const uint8_t *data, uint32_t length, uint8_t digest[32]);
 
 #endif

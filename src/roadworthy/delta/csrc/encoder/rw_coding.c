@@ -140,7 +140,7 @@ static int code_all(rw_plan *plan, rw_engine *engine, rw_sink *sink)
 static uint32_t add_header(rw_header *h, uint8_t *out, uint32_t payload_length)
 {
     h->payload_length = payload_length;
-    h->hash_bytes = payload_length < TINY_PAYLOAD    ? RW_HASH_TINY
+    h->hash_bytes = payload_length < RW_TINY_PAYLOAD ? RW_HASH_TINY
                     : payload_length < SHORT_PAYLOAD ? RW_HASH_SHORT
                                                      : RW_HASH_WHOLE;
     h->size = (uint16_t)rw_header_write(h, out);

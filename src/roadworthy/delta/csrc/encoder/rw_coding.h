@@ -4,8 +4,6 @@
 
 #include "rw_plan.h"
 
-#define TINY_PAYLOAD 512u /* bytes of payload below which a patch has tiny hashes */
-
 /* Codes the target by the plan, with the sizes of its header, into a fresh patch (malloc). */
 int rw_make_patch(rw_plan *plan, uint8_t **patch, uint32_t *length);
 /* Tells how far the work is: each walk over the target takes 300 thousandths. */

@@ -166,7 +166,7 @@ static int code_usually(rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
     rw_header named = plan->header;
 
-    if (named.payload_length >= TINY_PAYLOAD || plan->job->step_bits > 0
+    if (named.payload_length >= RW_TINY_PAYLOAD || plan->job->step_bits > 0
         || named.cover_count != plan->cover_count)
         return RW_OK;
     rw_usual_sizes(&plan->header);

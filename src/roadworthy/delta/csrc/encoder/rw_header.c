@@ -30,16 +30,18 @@ static uint8_t *put_sizes(const rw_header *h, uint8_t *p)
 
 static uint8_t *put_fields(const rw_header *h, uint8_t *p)
 {
-    uint32_t hashes = h->hash_bytes == RW_HASH_TINY ? 2 : h->hash_bytes == RW_HASH_SHORT;
+    uint32_t hashes = h->hash_bytes == RW_HASH_TINY ? 2 : h->hash_bytes == RW_HASH_SHORT,
+             difference = fold(h->target_length - h->base_length);
     int usual = rw_sizes_are_usual(h);
 
     *p++ = (uint8_t)(h->version | h->backend << 4 | h->ram_class << 6);
     *p++ = (uint8_t)(h->arch | (usual ? RW_USUAL : 0) | hashes << RW_HASHES_AT
                      | h->flags << RW_FLAGS_AT);
     p = put_number(p, h->base_length);
-    p = put_number(p, fold(h->target_length - h->base_length));
+    p = put_number(p, h->cover_count << 1 | (difference != 0));
+    if (difference != 0)
+        p = put_number(p, difference);
     p = put_number(p, h->payload_length);
-    p = put_number(p, h->cover_count);
     if (!usual)
         p = put_sizes(h, p);
     return h->flags & RW_FLAG_IN_PLACE ? put_number(p, h->shift) : p;
@@ -47,18 +49,19 @@ static uint8_t *put_fields(const rw_header *h, uint8_t *p)
 
 uint32_t rw_header_write(const rw_header *h, uint8_t bytes[RW_HEADER_MAX])
 {
-    uint32_t hash_bytes = h->hash_bytes < RW_HASH_WHOLE ? h->hash_bytes : RW_HASH_WHOLE;
-    uint8_t digest[32], *p;
-    rw_sha256 sha;
+    uint32_t hash_bytes = h->hash_bytes < RW_HASH_WHOLE ? h->hash_bytes : RW_HASH_WHOLE,
+             check = rw_check_size(h), i;
+    uint8_t digest[32], *target, *base, *end;
 
     memcpy(bytes, "RW", RW_MAGIC_SIZE);
-    p = put_fields(h, bytes + RW_MAGIC_SIZE);
-    memcpy(p, h->base_sha256, hash_bytes);
-    memcpy(p + hash_bytes, h->target_sha256, hash_bytes);
-    p += 2 * hash_bytes;
-    rw_sha256_init(&sha);
-    rw_sha256_update(&sha, bytes, (size_t)(p - bytes));
-    rw_sha256_digest(&sha, digest);
-    memcpy(p, digest, rw_check_size(h));
-    return (uint32_t)(p - bytes) + rw_check_size(h);
+    target = put_fields(h, bytes + RW_MAGIC_SIZE);
+    base = target + hash_bytes;
+    end = base + hash_bytes;
+    memcpy(target, h->target_sha256, hash_bytes);
+    memcpy(base, h->base_sha256, hash_bytes);
+    rw_sha256_of(bytes, (uint32_t)((check > 0 ? end : base) - bytes), digest);
+    for (i = 0; check == 0 && i < hash_bytes; i++)
+        base[i] ^= digest[i];
+    memcpy(end, digest, check);
+    return (uint32_t)(end - bytes) + check;
 }

@@ -229,13 +229,16 @@ class Coder:
 
     def number_bit(self, field: int, context: int, node: int) -> int:
         last = self.last_lengths
+        below = node >= 64
         contexts = [
             hash_of(0x100 + field, node),
             hash_of(0x200 + field, node + 4096 * context),
-            hash_of(0x300 + field, node + 4096 * last[field & 3]),
+            hash_of(0x500 + field, node % 64)
+            if below
+            else hash_of(0x300 + field, node + 4096 * last[field & 3]),
             hash_of(0x400 + field, node + 4096 * (last[0] + 64 * last[1] + 4096 * last[2]) & U32),
         ]
-        return self.mix(contexts, (250, 251))
+        return self.mix(contexts, (250 + below, 232 + 2 * (field & 3) + below))
 
     def one(self, slot: list[int]) -> int:
         """One decision of one slot alone."""

@@ -299,18 +299,23 @@ int rw_mix_twice(rw_view *view, rw_mix *mix, const uint32_t *sets, uint32_t last
     return bit;
 }
 
+#define BELOW 64u /* first place of a bit below the first one of a number */
+
 /* One bit of a number: its place `node`, and two contexts of which one may be 0. */
 static int number_bit(rw_view *view, uint32_t field, uint32_t context, uint32_t node, int bit)
 {
     rw_mix mix = {0};
     const uint32_t *last = view->engine->number_history;
+    uint32_t is_below = node >= BELOW;
 
     rw_mix_add(view, &mix, rw_hash(0x100 + field, node));
     rw_mix_add(view, &mix, rw_hash(0x200 + field, node + 4096 * context));
-    rw_mix_add(view, &mix, rw_hash(0x300 + field, node + 4096 * last[field & 3]));
+    /* Numbers of all sizes have something in common below their first bits. */
+    rw_mix_add(view, &mix, is_below ? rw_hash(0x500 + field, node % BELOW)
+                                    : rw_hash(0x300 + field, node + 4096 * last[field & 3]));
     rw_mix_add(view, &mix,
                rw_hash(0x400 + field, node + 4096 * (last[0] + 64 * last[1] + 4096 * last[2])));
-    return rw_mix_code(view, &mix, 250, 251, bit);
+    return rw_mix_code(view, &mix, 250 + is_below, 232 + 2 * (field & 3) + is_below, bit);
 }
 
 #define LARGE_FIELDS 0x7au /* 1, 3, 4, 5 and 6: lengths, shifts and addresses */
@@ -363,7 +368,7 @@ uint32_t rw_code_number(rw_view *view, uint32_t field, uint32_t context, uint32_
 
         if (i + 4 > n || i < 2)
             bit = number_bit(view, field, context,
-                             64 + n * 64 + (i < 2 && i + 4 <= n ? 32 + i : node), bit);
+                             BELOW * (1 + n) + (i < 2 && i + 4 <= n ? 32 + i : node), bit);
         else
             bit = (int)rw_code_raw(view, (uint32_t)bit, 1);
         node = (node << 1 | (uint32_t)bit) & 31;

@@ -1,7 +1,13 @@
 """What the encoder finds: near places first, repeats far back, the instruction set by trial."""
 
+from itertools import pairwise
+
 import pytest
 from tests.delta.code import FILLERS, moved_code
+from tests.delta.conftest import FIRMWARE
+from tests.delta.second_decoder.coder import Coder
+from tests.delta.second_decoder.container import read_header
+from tests.delta.second_decoder.places import read_covers, read_segments
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
@@ -69,3 +75,34 @@ def test_many_equal_slots_far_apart_take_next_to_nothing() -> None:
     patch = delta.make(slot, slot * 8)
     assert len(patch.data) < 100
     assert b"".join(delta.apply(slot, patch.data)) == slot * 8
+
+
+@pytest.mark.parametrize("pair", ["boot-tfa-arm64", "boot-opensbi-rv64"])
+def test_short_strings_far_away_are_not_gone_to(pair: str) -> None:
+    base, target = ((FIRMWARE / pair / name).read_bytes() for name in ("old.bin", "new.bin"))
+    patch = delta.make(base, target).data
+    header = read_header(patch)
+    coder = Coder(patch[header.length :], header.slot_count, fast=False, wide=True)
+    for side in range(2):
+        read_segments(coder, side)
+    covers = read_covers(coder, header.cover_count, header.target_length)
+    shifts = [cover.base - cover.target for cover in covers]
+    changes = zip(covers[1:], pairwise(shifts), strict=True)
+    away = [c for c, (old, new) in changes if c.length < 24 and abs(new - old) > 8192]
+    assert len(away) < len(covers) / 50
+
+
+@pytest.mark.parametrize("architecture", [delta.Architecture.AARCH64, delta.Architecture.ARM])
+def test_what_moved_by_no_multiple_of_an_instruction_is_still_the_same(
+    architecture: delta.Architecture,
+) -> None:
+    like_code = bytes(CHANCE.choices(range(64), k=30_000)) + bytes(16 - 30_000 % 16)
+    base, target = moved_code(architecture)
+    options = delta.MakeOptions(architecture=architecture)
+    odd, even = (
+        size(
+            like_code + base, bytes(range(moved)) + like_code + bytes(16 - moved) + target, options
+        )
+        for moved in (3, 4)
+    )
+    assert odd < even + 8

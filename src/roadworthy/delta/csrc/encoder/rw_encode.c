@@ -278,10 +278,12 @@ static int encode(rw_plan *plan, uint8_t **patch, uint32_t *length)
     return status;
 }
 
-static int encode_job(const rw_encode_job *job, rw_plan *plan, uint8_t **patch, uint32_t *length)
+static int encode_job(const rw_encode_job *job, int is_flat, rw_plan *plan, uint8_t **patch,
+                      uint32_t *length)
 {
     memset(plan, 0, sizeof *plan);
     plan->job = job;
+    plan->is_flat = is_flat;
     return encode(plan, patch, length);
 }
 
@@ -291,32 +293,45 @@ static int told_all(void *user, uint32_t permille)
     return rw_report(user, 1000);
 }
 
-/* Makes the patch once more with the other instruction set that the images may be of, where that does
- * not take long, and keeps the shorter one. */
-static int try_other_arch(const rw_encode_job *job, rw_plan *plan, uint8_t **patch,
-                          uint32_t *length)
+/* Makes the patch once more by another plan, and keeps the shorter one, which the plan is of. */
+static int encode_again(const rw_encode_job *job, uint8_t arch, int is_flat, rw_plan *plan,
+                        uint8_t **patch, uint32_t *length)
 {
     rw_encode_job other = *job;
+    rw_header first_header = plan->header;
     uint8_t *first = *patch;
     uint32_t first_length = *length;
     int status;
 
-    if (job->arch != RW_ARCH_AUTO || plan->other_arch == plan->header.arch
-        || plan->header.backend == RW_BACKEND_STORED || job->target_length > TRY_MAX
-        || job->base_length > TRY_MAX)
-        return RW_OK;
-    other.arch = plan->other_arch;
+    other.arch = arch;
     other.progress = told_all;
     other.user = (void *)job;
     *patch = 0;
-    status = encode_job(&other, plan, patch, length);
+    status = encode_job(&other, is_flat, plan, patch, length);
     if (status == RW_NO_MEMORY || (status == RW_OK && *length >= first_length)) {
         free(*patch);
         *patch = first;
         *length = first_length;
+        plan->header = first_header;
         return RW_OK;
     }
     free(first);
+    return status;
+}
+
+/* Tries, where it does not take long, the other instruction set that the images may be of; then, where
+ * few bytes decide, covers as if near shifts were no cheaper. */
+static int try_others(const rw_encode_job *job, rw_plan *plan, uint8_t **patch, uint32_t *length)
+{
+    int status = RW_OK;
+
+    if (plan->header.backend == RW_BACKEND_STORED || job->target_length > TRY_MAX
+        || job->base_length > TRY_MAX)
+        return RW_OK;
+    if (job->arch == RW_ARCH_AUTO && plan->other_arch != plan->header.arch)
+        status = encode_again(job, plan->other_arch, 0, plan, patch, length);
+    if (status == RW_OK && plan->header.payload_length < RW_TINY_PAYLOAD)
+        status = encode_again(job, plan->header.arch, 1, plan, patch, length);
     return status;
 }
 
@@ -337,9 +352,9 @@ int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
     plan = malloc(sizeof *plan);
     if (plan == 0)
         return RW_NO_MEMORY;
-    status = encode_job(job, plan, patch, length);
+    status = encode_job(job, 0, plan, patch, length);
     if (status == RW_OK)
-        status = try_other_arch(job, plan, patch, length);
+        status = try_others(job, plan, patch, length);
     free(plan);
     give_back();
     return status;

@@ -137,18 +137,24 @@ static state_t *room_for(search_t *s)
     return worst;
 }
 
-/* A shift that was used a moment ago is cheap to name again. */
+/* A shift that was used a moment ago is cheap to name again; another one costs the more, the further
+ * it is from the latest. */
 static uint32_t price(const search_t *s, uint32_t node, uint32_t shift)
 {
-    uint32_t i, seen = 0;
+    uint32_t i, seen = 0, latest = 0, away;
 
     for (i = 0; i < 8 && seen < 4 && node != NOBODY; i++) {
-        if (s->nodes[node].shift == shift)
-            return s->job->switch_cost * 5 / 8;
-        seen += s->nodes[node].shift != INSERT;
+        uint32_t other = s->nodes[node].shift;
+
+        if (other == shift)
+            return s->job->recent_cost;
+        if (other != INSERT && seen++ == 0)
+            latest = other;
         node = s->nodes[node].parent;
     }
-    return s->job->switch_cost;
+    away = shift - latest;
+    away = away >> 31 ? 0 - away : away;
+    return s->job->switch_cost + s->job->distance_cost * rw_log2(away + 1);
 }
 
 /* Makes a shift a state that was entered at `at` from the best state there, and has made `run` bytes
@@ -214,13 +220,17 @@ static int is_equal(const rw_match_job *job, uint32_t at, uint32_t from)
     return job->base[from] == job->target[at];
 }
 
+/* What has moved by no multiple of an instruction is masked in other places and still the same. */
 static uint32_t byte_cost(const rw_match_job *job, uint32_t at, uint32_t shift)
 {
     uint32_t from = at + shift;
 
-    if (from >= job->base_length || job->masked_base[from] != job->masked_target[at])
+    if (from >= job->base_length)
         return job->miss_cost;
-    return is_equal(job, at, from) ? job->hit_cost : job->masked_cost;
+    if (job->masked_base[from] == job->masked_target[at])
+        return is_equal(job, at, from) ? job->hit_cost : job->masked_cost;
+    return is_equal(job, at, from) && job->base[from] == job->target[at] ? job->hit_cost
+                                                                         : job->miss_cost;
 }
 
 /* Offers a shift that was found at `at` from where it is best entered: a match may be found late. */
@@ -371,7 +381,7 @@ static void relax(search_t *s, uint32_t at)
 /* Drops shifts that going to from the best one would be cheaper than to have stayed in. */
 static void prune(search_t *s)
 {
-    uint64_t most = best_state(s)->cost + 4 * (uint64_t)s->job->switch_cost;
+    uint64_t most = best_state(s)->cost + s->job->prune_cost;
     uint32_t i, kept = 1;
 
     for (i = 1; i < s->state_count; i++)

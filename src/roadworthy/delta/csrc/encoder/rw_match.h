@@ -21,8 +21,10 @@ typedef struct {
     uint32_t back;                              /* bytes that a match may begin earlier, 0..32 */
     uint32_t base_length, target_length;
     uint32_t shifts[2];                         /* likely ones to begin with */
-    uint32_t switch_cost, insert_cost; /* in 1/32 bit, as all costs */
-    uint32_t insert_switch_cost, drift_cost, drift_near_cost, miss_cost, hit_cost, masked_cost;
+    /* In 1/32 bit, as all costs: of a change of the shift, and what each bit of its size adds. */
+    uint32_t switch_cost, distance_cost, recent_cost, insert_switch_cost;
+    uint32_t prune_cost; /* by which a state may be dearer than the best one */
+    uint32_t insert_cost, drift_cost, drift_near_cost, miss_cost, hit_cost, masked_cost;
     uint32_t echo_cost, echo_miss_cost; /* of bytes that earlier ones of the target tell */
     uint8_t window_bits, index_bits;    /* how far back those may be, and how many are looked up */
     /* Told every RW_MATCH_NEAR bytes how far the work on the target is and which shift is the best

@@ -225,14 +225,17 @@ static int match_part(walk_t *w)
                           .base_length = job->base_length,
                           .target_length = w->to - w->from,
                           .shifts = {w->from, w->from},
-                          .switch_cost = 46 * 32,
+                          .switch_cost = 14 * 32,
+                          .distance_cost = 120,
+                          .recent_cost = 20 * 32,
+                          .insert_switch_cost = 8 * 32,
+                          .prune_cost = 184 * 32,
                           .insert_cost = 140,
-                          .insert_switch_cost = 9 * 32,
                           .miss_cost = 250,
                           .drift_cost = 64,
                           .drift_near_cost = 128,
                           .hit_cost = 1,
-                          .masked_cost = 16,
+                          .masked_cost = 48,
                           .echo_cost = 2,
                           .echo_miss_cost = 32,
                           .window_bits = usual.window_bits,
@@ -243,6 +246,11 @@ static int match_part(walk_t *w)
     int32_t count;
     int status;
 
+    if (w->plan->is_flat) {
+        match.switch_cost = 46 * 32;
+        match.recent_cost = 29 * 32;
+        match.distance_cost = 0;
+    }
     if (w->count > 0)
         match.shifts[1] += w->covers[w->count - 1].base - w->covers[w->count - 1].target;
     count = rw_match(&match, &covers);

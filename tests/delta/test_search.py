@@ -106,3 +106,13 @@ def test_what_moved_by_no_multiple_of_an_instruction_is_still_the_same(
         for moved in (3, 4)
     )
     assert odd < even + 8
+
+
+def test_a_few_flipped_bits_far_apart_need_no_covers_of_their_own() -> None:
+    base = NOISE[:60_000]
+    target = bytearray(base)
+    for place in (5000, 14_000, 23_000):
+        target[place] ^= 1
+    patch = delta.make(base, bytes(target))
+    assert patch.header.cover_count == 1
+    assert len(patch.data) - patch.header.header_length_bytes < 12

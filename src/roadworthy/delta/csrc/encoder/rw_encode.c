@@ -89,7 +89,7 @@ static int plan_covers(rw_plan *plan)
     else
         status = rw_plan_pair(plan);
     give_back();
-    if (status == RW_OK)
+    if (status == RW_OK && !plan->is_plain)
         status = rw_split_covers(plan);
     if (status == RW_OK && job->region_length > 0)
         status = rw_cut_covers(plan);
@@ -278,12 +278,12 @@ static int encode(rw_plan *plan, uint8_t **patch, uint32_t *length)
     return status;
 }
 
-static int encode_job(const rw_encode_job *job, int is_flat, rw_plan *plan, uint8_t **patch,
+static int encode_job(const rw_encode_job *job, int is_plain, rw_plan *plan, uint8_t **patch,
                       uint32_t *length)
 {
     memset(plan, 0, sizeof *plan);
     plan->job = job;
-    plan->is_flat = is_flat;
+    plan->is_plain = is_plain;
     return encode(plan, patch, length);
 }
 
@@ -294,7 +294,7 @@ static int told_all(void *user, uint32_t permille)
 }
 
 /* Makes the patch once more by another plan, and keeps the shorter one, which the plan is of. */
-static int encode_again(const rw_encode_job *job, uint8_t arch, int is_flat, rw_plan *plan,
+static int encode_again(const rw_encode_job *job, uint8_t arch, int is_plain, rw_plan *plan,
                         uint8_t **patch, uint32_t *length)
 {
     rw_encode_job other = *job;
@@ -307,7 +307,7 @@ static int encode_again(const rw_encode_job *job, uint8_t arch, int is_flat, rw_
     other.progress = told_all;
     other.user = (void *)job;
     *patch = 0;
-    status = encode_job(&other, is_flat, plan, patch, length);
+    status = encode_job(&other, is_plain, plan, patch, length);
     if (status == RW_NO_MEMORY || (status == RW_OK && *length >= first_length)) {
         free(*patch);
         *patch = first;
@@ -320,7 +320,7 @@ static int encode_again(const rw_encode_job *job, uint8_t arch, int is_flat, rw_
 }
 
 /* Tries, where it does not take long, the other instruction set that the images may be of; then, where
- * few bytes decide, covers as if near shifts were no cheaper. */
+ * few bytes decide, plain covers. */
 static int try_others(const rw_encode_job *job, rw_plan *plan, uint8_t **patch, uint32_t *length)
 {
     int status = RW_OK;

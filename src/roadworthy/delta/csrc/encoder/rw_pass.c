@@ -246,7 +246,7 @@ static int match_part(walk_t *w)
     int32_t count;
     int status;
 
-    if (w->plan->is_flat) {
+    if (w->plan->is_plain) {
         match.switch_cost = 46 * 32;
         match.recent_cost = 29 * 32;
         match.distance_cost = 0;

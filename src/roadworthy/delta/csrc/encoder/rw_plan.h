@@ -13,7 +13,7 @@ typedef struct {
     uint8_t other_arch;   /* the next best, or the same */
     rw_engine parameters; /* load addresses */
     uint32_t done;        /* thousandths of the work */
-    int is_flat;          /* a shift costs the same wherever it leads */
+    int is_plain;         /* a shift costs the same wherever it leads, equal runs are no covers */
     int stopped;          /* rw_report said so while the images were looked at */
 } rw_plan;
 

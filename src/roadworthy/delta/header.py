@@ -48,7 +48,10 @@ class Architecture(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PatchHeader:
-    """Header of a patch; all of it was checked.
+    """Header of a patch; all fields are in range, and were checked for damage.
+
+    Where the patch names three bytes of each hash only, damage makes it name another base, which
+    is found out when the base is there.
 
     workspace_bytes: memory that the decoder takes, at most the size of `ram_class`.
     step_bytes: target bytes after which a hash is compared.

@@ -49,8 +49,8 @@
 #define RW_HEADER_MAX 106u /* what a header may ask to be read, though no good one has as much */
 #define RW_HASH_SHORT 8u   /* bytes of a hash in a short header, else RW_HASH_WHOLE */
 #define RW_HASH_TINY 3u    /* in a tiny one */
-#define RW_TINY_PAYLOAD 512u /* only before payloads shorter than this */
 #define RW_HASH_WHOLE 32u
+#define RW_TINY_PAYLOAD 512u /* hashes are tiny only before payloads shorter than this */
 #define RW_FORMAT_VERSION 3u
 #define RW_MAGIC_SIZE 2u
 #define RW_STEP_BITS_MIN 12u

@@ -350,3 +350,17 @@ def test_every_installed_tool_gives_the_image_again() -> None:
     assert set(absent) <= set(FAMILIES)
     for name, tool in (ours() | tools).items():
         assert isinstance(measure(tool, old, new), Measured), name
+
+
+def test_a_damaged_tiny_patch_is_not_taken_for_one_that_ended_before(cli: Cli, pair: Pair) -> None:
+    few = NEW[:200_000]
+    tiny = delta.make(OLD, few)
+    flawed = bytearray(tiny.data)
+    flawed[4] ^= 1  # of the base's length, from which the target's length counts
+    assert tiny.header.hash_bytes == 3
+    assert delta.inspect(bytes(flawed)).makes(hashlib.sha256(few).hexdigest())
+    pair.patch.write_bytes(flawed)
+    pair.to.write_bytes(few)
+    pair.journal.write_bytes(b"of the last run")
+    assert cli(*pair.apply, "--journal", pair.journal).exit_code != 0
+    assert pair.to.read_bytes() == few

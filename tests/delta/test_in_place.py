@@ -10,6 +10,7 @@ from tests.delta.c_programs import compiled
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
+from roadworthy.base.errors import RoadworthyError
 
 NOISE = SeededChance(11).random.randbytes(60_000)
 STEP = 4096
@@ -143,3 +144,18 @@ def test_a_bootloader_with_one_slot_refuses_another_base_before_its_first_write(
     assert boot(program, tmp_path, NEVER).returncode == 3
     assert (tmp_path / "flash").read_bytes() == other
     assert (tmp_path / "journal").read_bytes() == b""
+
+
+def test_a_tiny_patch_with_any_flipped_bit_leaves_the_region_as_it_was() -> None:
+    base = NOISE[:6000]
+    patch = made(base, base[:3000] + b"new" + base[3003:], 4 * STEP)
+    length = delta.inspect(patch).header_length_bytes
+    assert delta.inspect(patch).hash_bytes == 3
+    region = base + bytes(4 * STEP - len(base))
+    for bit in range(8 * length):
+        flawed = bytearray(patch)
+        flawed[bit // 8] ^= 1 << bit % 8
+        after = bytearray(region)
+        with pytest.raises(RoadworthyError):
+            apply_in_place(after, bytes(flawed))
+        assert after == region

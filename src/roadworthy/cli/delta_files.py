@@ -152,7 +152,7 @@ def _ended_before(journal: Path, to: Path, header: delta.PatchHeader) -> bool:
     """Return whether the last run got as far as giving the image its name, and no further."""
     if not journal.exists() or _part_of(to).exists() or not to.exists():
         return False
-    return header.makes(_sha256(to))
+    return to.stat().st_size == header.target_length_bytes and header.makes(_sha256(to))
 
 
 def _part_of(to: Path) -> Path:

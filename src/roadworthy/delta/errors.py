@@ -72,7 +72,9 @@ def error_of(status: int) -> RoadworthyError:
             todo="fetch the patch again; nothing that came out may be started",
         ),
         _CALLBACK: StoreError(
-            "the base image could not be read", value="base", todo="check the storage and resume"
+            "the base image could not be read",
+            value="base",
+            todo="check the storage and resume; if it is whole, fetch the patch again",
         ),
         _NO_MEMORY: StoreError(
             "there is not enough memory", value="patch", todo="choose a smaller RAM class"

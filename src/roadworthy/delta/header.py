@@ -48,10 +48,8 @@ class Architecture(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PatchHeader:
-    """Header of a patch; all fields are in range, and were checked for damage.
-
-    Where the patch names three bytes of each hash only, damage makes it name another base, which
-    is found out when the base is there.
+    """Header of a patch, whose fields are in range and, if it names more than three bytes of each
+    hash, whole. Else damage makes it name another base, which is found out by the base.
 
     workspace_bytes: memory that the decoder takes, at most the size of `ram_class`.
     step_bytes: target bytes after which a hash is compared.

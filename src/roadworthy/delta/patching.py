@@ -72,8 +72,8 @@ class Decoder(PatchDecoder):
 
     Args:
         base: the base itself (any bytes, mapped files too) or a function that reads it; the
-            function is only asked for bytes inside the length that the patch names. With the
-            base itself, other threads run while this one decodes.
+            function is only asked for bytes inside the length that the patch names, and gives
+            what there is of them. With the base itself, other threads run while this one decodes.
         journal: what `journal()` gave before the power cut, or None to start.
 
     Raises:

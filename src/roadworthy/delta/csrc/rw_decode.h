@@ -32,11 +32,14 @@ uint32_t rw_decoder_journal_size(const void *workspace);
 int rw_decoder_run(void *workspace, const rw_source *source, const uint8_t *in, uint32_t *in_length,
                    uint8_t *out, uint32_t *out_length);
 
-/* Length of the whole patch, 0 while the header is not read. */
+/* Length of the whole patch as the header has it, 0 while that is not read. Of a patch with tiny hashes
+ * it is sure only when the base was checked. */
 uint32_t rw_decoder_patch_length(const void *workspace);
 
 typedef struct {
     void *user;
+    /* 0 for success. Until the base was checked, a damaged header may ask for what no base has: refuse
+     * it, with any other number. */
     int (*read_base)(void *user, uint32_t offset, uint8_t *out, uint32_t length);
     /* Bytes read from this offset, 0 when there are none for now, below 0 on failure. */
     int32_t (*read_patch)(void *user, uint32_t offset, uint8_t *out, uint32_t length);

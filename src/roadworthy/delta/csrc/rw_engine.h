@@ -142,7 +142,8 @@ typedef struct {
 
 typedef struct {
     void *user;
-    /* All return 0 for success. Offsets and lengths are always inside the image. */
+    /* 0 for success. Offset and length are inside the length that the header names, which is not yet
+     * known to be the base's. */
     int (*read_base)(void *user, uint32_t offset, uint8_t *out, uint32_t length);
 } rw_source;
 

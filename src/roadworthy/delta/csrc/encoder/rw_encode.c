@@ -293,7 +293,7 @@ static int told_all(void *user, uint32_t permille)
     return rw_report(user, 1000);
 }
 
-/* Makes the patch once more by another plan, and keeps the shorter one, which the plan is of. */
+/* Makes the patch once more by another plan, and keeps the shorter one and its header. */
 static int encode_again(const rw_encode_job *job, uint8_t arch, int is_plain, rw_plan *plan,
                         uint8_t **patch, uint32_t *length)
 {

@@ -137,24 +137,25 @@ static state_t *room_for(search_t *s)
     return worst;
 }
 
-/* A shift that was used a moment ago is cheap to name again; another one costs the more, the further
- * it is from the latest. */
+/* A new shift costs the more, the further it is from the latest; one that was used a moment ago is cheap
+ * to name again. */
 static uint32_t price(const search_t *s, uint32_t node, uint32_t shift)
 {
-    uint32_t i, seen = 0, latest = 0, away;
+    uint32_t i, seen = 0, latest = s->job->shifts[1], most = UINT32_MAX, away, cost;
 
     for (i = 0; i < 8 && seen < 4 && node != NOBODY; i++) {
         uint32_t other = s->nodes[node].shift;
 
         if (other == shift)
-            return s->job->recent_cost;
+            most = s->job->recent_cost;
         if (other != INSERT && seen++ == 0)
             latest = other;
         node = s->nodes[node].parent;
     }
     away = shift - latest;
     away = away >> 31 ? 0 - away : away;
-    return s->job->switch_cost + s->job->distance_cost * rw_log2(away + 1);
+    cost = s->job->switch_cost + s->job->distance_cost * rw_log2(away + 1);
+    return cost < most ? cost : most;
 }
 
 /* Makes a shift a state that was entered at `at` from the best state there, and has made `run` bytes
@@ -378,7 +379,7 @@ static void relax(search_t *s, uint32_t at)
     }
 }
 
-/* Drops shifts that going to from the best one would be cheaper than to have stayed in. */
+/* Drops shifts that fell so far behind that hardly one of them would be the best again. */
 static void prune(search_t *s)
 {
     uint64_t most = best_state(s)->cost + s->job->prune_cost;
@@ -454,7 +455,7 @@ static int is_waste(const rw_match_job *job, const rw_cover *c, int at_end)
 
     if (from >= job->base_length)
         return 1;
-    if (job->masked_base[from] == job->masked_target[at])
+    if (byte_cost(job, at, from - at) != job->miss_cost)
         return 0;
     if (c->length <= 2 * LANES || c->base >= job->base_length
         || c->length > job->base_length - c->base)

@@ -16,7 +16,7 @@
 typedef struct {
     const uint8_t *base, *target;               /* as they are */
     const uint8_t *masked_base, *masked_target; /* operands masked */
-    const uint8_t *marks;                       /* of the base's bytes; 0 to look at them */
+    const uint8_t *marks;                       /* of the base's bytes; 0 to look at all */
     const rw_index *index;                      /* of masked_base */
     uint32_t back;                              /* bytes that a match may begin earlier, 0..32 */
     uint32_t base_length, target_length;

@@ -227,7 +227,7 @@ static int match_part(walk_t *w)
                           .shifts = {w->from, w->from},
                           .switch_cost = 14 * 32,
                           .distance_cost = 120,
-                          .recent_cost = 20 * 32,
+                          .recent_cost = 29 * 32,
                           .insert_switch_cost = 8 * 32,
                           .prune_cost = 184 * 32,
                           .insert_cost = 140,
@@ -248,7 +248,6 @@ static int match_part(walk_t *w)
 
     if (w->plan->is_plain) {
         match.switch_cost = 46 * 32;
-        match.recent_cost = 29 * 32;
         match.distance_cost = 0;
     }
     if (w->count > 0)

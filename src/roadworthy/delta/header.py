@@ -48,8 +48,10 @@ class Architecture(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PatchHeader:
-    """Header of a patch, whose fields are in range and, if it names more than three bytes of each
-    hash, whole. Else damage makes it name another base, which is found out by the base.
+    """Header of a patch, its fields in range and not damaged.
+
+    But where it names three bytes of each hash only, damage makes it name another base, and is
+    found out by that alone.
 
     workspace_bytes: memory that the decoder takes, at most the size of `ram_class`.
     step_bytes: target bytes after which a hash is compared.

@@ -8,6 +8,7 @@ import pytest
 from tests.cloud.conftest import NEW, OLD, Bench, problem, sha
 
 from roadworthy.cloud.deltas import Pair
+from roadworthy.delta import PATCH_FORMAT
 from roadworthy.updates.campaign import CampaignState
 from roadworthy.updates.release import Delta
 
@@ -155,7 +156,7 @@ async def test_a_campaign_waits_for_its_deltas(bench: Bench) -> None:
     await create(bench)
     assert "1 deltas" in problem(await bench.act("start"), 409, "conflict")["happened"]
     pair = Pair(sha(OLD), sha(NEW))
-    delta = Delta(pair.base, pair.target, sha(b"patch"), 5)
+    delta = Delta(pair.base, pair.target, sha(b"patch"), 5, PATCH_FORMAT)
     await bench.desk.write(lambda tables: tables.releases.put_delta(delta))
     assert (await bench.act("start")).status_code == 200
 

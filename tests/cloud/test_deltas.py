@@ -1,6 +1,7 @@
 """Deltas are made before a campaign needs them; what can't be made holds nobody up."""
 
 import asyncio
+from functools import partial
 
 import msgspec
 import pytest
@@ -8,19 +9,23 @@ from tests.cloud.conftest import NEW, OLD, Bench, TestVehicle, ecu, problem, sha
 
 from roadworthy.adapters.files import MemoryArtifacts
 from roadworthy.base.errors import StoreError
+from roadworthy.base.ids import Sha256
 from roadworthy.cloud.api.route_schema import RouteOut
 from roadworthy.cloud.deltas import (
     Pair,
     Route,
     RouteState,
     build_delta,
+    deltas_to,
     missing_deltas,
     releases_in_need,
     routes,
 )
 from roadworthy.cloud.engine import is_due
+from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.releases import release_or_error
 from roadworthy.cloud.workers import build_deltas
+from roadworthy.delta import PATCH_FORMAT
 from roadworthy.updates.release import Delta
 from roadworthy.updates.reports import Inventory, Outcome
 
@@ -59,6 +64,15 @@ def routes_to(bench: Bench, release_id: str) -> list[Route]:
 def missing(bench: Bench, release_id: str) -> list[Pair]:
     tables = bench.desk.tables()
     return missing_deltas(tables, release_or_error(tables, release_id))
+
+
+def put_delta(delta: Delta, tables: Tables) -> None:
+    tables.releases.put_delta(delta)
+
+
+def usable(bench: Bench, release_id: str) -> dict[tuple[Sha256, Sha256], Delta]:
+    tables = bench.desk.tables()
+    return deltas_to(tables, release_or_error(tables, release_id))
 
 
 async def test_a_release_needs_a_delta_from_every_image_that_runs_the_most_common_first(
@@ -122,11 +136,26 @@ async def test_a_delta_is_stored_and_then_not_missing(bench: Bench) -> None:
     await bench.fleet(1)
     delta = await build_delta(bench.desk, Pair(sha(OLD), sha(NEW)), small)
     patch = await small(OLD, NEW)
-    assert delta == Delta(sha(OLD), sha(NEW), sha(patch), len(patch))
+    assert delta == Delta(sha(OLD), sha(NEW), sha(patch), len(patch), PATCH_FORMAT)
     assert await bench.desk.artifacts.size(delta.sha256) == len(patch)
     assert missing(bench, "r2") == []
     (route,) = routes_to(bench, "r2")
     assert (route.state, route.sent_bytes) == (RouteState.READY, len(patch))
+
+
+@pytest.mark.parametrize("length_bytes", [0, 9])
+async def test_a_delta_of_an_older_format_is_made_again(bench: Bench, length_bytes: int) -> None:
+    await released(bench, OLD, NEW)
+    await bench.fleet(1)
+    pair = Pair(sha(OLD), sha(NEW))
+    old = Delta(pair.base, pair.target, sha(b"of an older server"), length_bytes)
+    for stored in (old, msgspec.structs.replace(old, format="2.1")):
+        await bench.desk.write(partial(put_delta, stored))
+        assert missing(bench, "r2") == [pair]
+        assert usable(bench, "r2") == {}
+    made = await build_delta(bench.desk, pair, small)
+    assert missing(bench, "r2") == []
+    assert usable(bench, "r2") == {pair: made}
 
 
 async def test_a_delta_that_saves_nothing_is_noted_as_none(bench: Bench) -> None:

@@ -21,7 +21,7 @@ from roadworthy.base.ids import Sha256
 from roadworthy.cloud.client import OperatorClient
 from roadworthy.cloud.folder import ServerFolder, create_folder
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
-from roadworthy.delta import make
+from roadworthy.delta import PATCH_FORMAT, make
 from roadworthy.sim.demo import Seen
 from roadworthy.sim.demo_job import publish
 from roadworthy.sim.fleet import FleetConfig
@@ -218,7 +218,7 @@ def _make_deltas(folder: Path) -> None:
             base, target = old.images[hardware_id], new.images[hardware_id]
             patch = make(base.data, target.data).data
             name = run_async(partial(put, patch))
-            delta = Delta(base.sha256, target.sha256, name, len(patch))
+            delta = Delta(base.sha256, target.sha256, name, len(patch), PATCH_FORMAT)
             store.write_now(partial(_put_delta, delta))
 
 

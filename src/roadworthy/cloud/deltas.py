@@ -8,6 +8,7 @@ ones get one; both are told with the number of vehicles that take the whole imag
 A campaign does not start, nor its next wave, while a delta is missing: thousands of vehicles
 would take the full image. A delta is named by its two images, so it is made once, whichever
 releases share them, and a server that dies on the way makes only those that are not stored.
+Those that an older version of the server made in another format are made again.
 """
 
 import logging
@@ -21,6 +22,7 @@ from roadworthy.base.ids import Sha256
 from roadworthy.cloud.desk import Desk
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.price import Price, Saving, make_saving
+from roadworthy.delta import PATCH_FORMAT
 from roadworthy.fleet.ports import Running
 from roadworthy.updates.campaign import CampaignState
 from roadworthy.updates.release import Artifact, Delta, Release
@@ -31,6 +33,7 @@ __all__ = [
     "Route",
     "RouteState",
     "build_delta",
+    "deltas_to",
     "fleet_saving",
     "missing_deltas",
     "releases_in_need",
@@ -98,7 +101,7 @@ def routes(tables: Tables, release: Release) -> list[Route]:
         if one.sha256 != artifacts[one.hardware_id].sha256
         and one.release_counter <= artifacts[one.hardware_id].release_counter
     ]
-    deltas = tables.releases.deltas([artifact.sha256 for artifact in release.artifacts])
+    deltas = deltas_to(tables, release)
     images = tables.releases.images([one.sha256 for one in running])
     taken = dict.fromkeys(artifacts, 0)
     found = []
@@ -111,6 +114,12 @@ def routes(tables: Tables, release: Release) -> list[Route]:
         taken[one.hardware_id] += route.state is not RouteState.UNKNOWN
         found.append(route)
     return found
+
+
+def deltas_to(tables: Tables, release: Release) -> dict[tuple[Sha256, Sha256], Delta]:
+    """Return the deltas to a release's images that vehicles can read, by base and target hash."""
+    stored = tables.releases.deltas([artifact.sha256 for artifact in release.artifacts])
+    return {place: one for place, one in stored.items() if one.format == PATCH_FORMAT}
 
 
 def missing_deltas(tables: Tables, release: Release) -> list[Pair]:
@@ -166,6 +175,7 @@ async def build_delta(desk: Desk, pair: Pair, make: Make) -> Delta:
         target_sha256=pair.target,
         sha256=await desk.artifacts.put(_once(patch)) if patch and useful else pair.target,
         length_bytes=len(patch) if patch and useful else 0,
+        format=PATCH_FORMAT,
     )
     await desk.write(lambda tables: tables.releases.put_delta(delta))
     return delta

@@ -13,7 +13,7 @@ import msgspec
 from roadworthy.base.errors import ConflictError, NotFoundError
 from roadworthy.base.ids import VehicleKey
 from roadworthy.cloud.authority import Authority
-from roadworthy.cloud.deltas import missing_deltas
+from roadworthy.cloud.deltas import deltas_to, missing_deltas
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.records import record
 from roadworthy.cloud.repositories import publish_offer, withdraw_offer
@@ -245,7 +245,7 @@ def _offer_next(
     tables: Tables, authority: Authority, campaign: Campaign, effect: OfferNext, now: datetime
 ) -> list[VehicleKey]:
     release = _signed_release(tables, campaign.release_id)
-    deltas = tables.releases.deltas([artifact.sha256 for artifact in release.artifacts])
+    deltas = deltas_to(tables, release)
     limit = min(effect.limit, OFFERS_PER_WRITE)
     offered = []
     for member in tables.campaigns.waiting(campaign.id, effect.wave, limit):

@@ -10,10 +10,11 @@ from roadworthy.delta.errors import JournalError, PatchError, TargetMismatchErro
 from roadworthy.delta.header import Architecture, BackEnd, PatchHeader, RamClass
 from roadworthy.delta.maker import MakeOptions, Patch
 from roadworthy.delta.patch_decoder import ReadBase
-from roadworthy.delta.patching import HEADER_BYTES_MAX, Decoder, apply, inspect, make
+from roadworthy.delta.patching import HEADER_BYTES_MAX, PATCH_FORMAT, Decoder, apply, inspect, make
 
 __all__ = [
     "HEADER_BYTES_MAX",
+    "PATCH_FORMAT",
     "Architecture",
     "BackEnd",
     "Decoder",

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from typing_extensions import Buffer
 
+FORMAT_VERSION: int
 HEADER_MAX: int
 
 class CodecError(Exception): ...

@@ -8,8 +8,17 @@ from typing_extensions import Buffer
 from roadworthy.delta import _codec
 from roadworthy.delta.errors import error_of
 
-__all__ = ["HEADER_BYTES_MAX", "Architecture", "BackEnd", "PatchHeader", "RamClass", "inspect"]
+__all__ = [
+    "FORMAT_VERSION",
+    "HEADER_BYTES_MAX",
+    "Architecture",
+    "BackEnd",
+    "PatchHeader",
+    "RamClass",
+    "inspect",
+]
 
+FORMAT_VERSION = _codec.FORMAT_VERSION
 HEADER_BYTES_MAX = _codec.HEADER_MAX
 _IN_PLACE = 2
 

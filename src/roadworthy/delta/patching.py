@@ -14,6 +14,7 @@ from roadworthy.delta import header, maker
 from roadworthy.delta.containers import (
     JOURNAL_MAGIC,
     MAGIC,
+    PACKED_FORMAT_VERSION,
     PACKED_HEADER_SIZE_BYTES,
     PackedDecoder,
     inspect_packed,
@@ -24,10 +25,12 @@ from roadworthy.delta.header import PatchHeader
 from roadworthy.delta.maker import MakeOptions, Patch
 from roadworthy.delta.patch_decoder import PatchDecoder, Progress, ReadBase
 
-__all__ = ["HEADER_BYTES_MAX", "Decoder", "apply", "inspect", "make"]
+__all__ = ["HEADER_BYTES_MAX", "PATCH_FORMAT", "Decoder", "apply", "inspect", "make"]
 
 HEADER_BYTES_MAX = max(header.HEADER_BYTES_MAX, PACKED_HEADER_SIZE_BYTES)
 """As many first bytes of any patch as hold its header."""
+PATCH_FORMAT = f"{header.FORMAT_VERSION}.{PACKED_FORMAT_VERSION}"
+"""Versions of plain and packed patches; others are not read here."""
 
 _UNDECIDED = b"RWJ0"
 

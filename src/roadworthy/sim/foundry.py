@@ -20,7 +20,7 @@ from roadworthy.cloud.authority import Authority, Ceremony, hold_ceremony
 from roadworthy.cloud.enrolment import Enrolment, enrol
 from roadworthy.cloud.ports import Account, StoredEntry, Tables
 from roadworthy.cloud.repositories import store_roots
-from roadworthy.delta import make
+from roadworthy.delta import PATCH_FORMAT, make
 from roadworthy.sim.scheduler import EPOCH
 from roadworthy.sim.vehicle_types import (
     UPDATABLE,
@@ -154,7 +154,9 @@ def _make_deltas(
             patch = make(base.data, target.data).data
             name = Sha256(sha256_hex(patch))
             artifacts[name] = patch
-            tables.releases.put_delta(Delta(base.sha256, target.sha256, name, len(patch)))
+            tables.releases.put_delta(
+                Delta(base.sha256, target.sha256, name, len(patch), PATCH_FORMAT)
+            )
 
     return work
 

@@ -73,12 +73,14 @@ class Delta(msgspec.Struct, frozen=True):
     """A patch between two images that the store holds.
 
     length_bytes: 0 when no patch is smaller than the image itself; then there is none.
+    format: of the patch (`delta.PATCH_FORMAT`); empty of those that were made before it was noted.
     """
 
     base_sha256: Sha256
     target_sha256: Sha256
     sha256: Sha256
     length_bytes: int
+    format: str = ""
 
 
 class Release(msgspec.Struct, frozen=True):

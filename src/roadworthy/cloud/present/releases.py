@@ -4,7 +4,7 @@ from datetime import datetime
 
 from roadworthy.cloud.api.schemas import moment
 from roadworthy.cloud.authority import Authority
-from roadworthy.cloud.deltas import Route, RouteState, fleet_saving, routes
+from roadworthy.cloud.deltas import Route, RouteState, deltas_to, fleet_saving, routes
 from roadworthy.cloud.ports import Tables
 from roadworthy.cloud.present.campaigns import campaign_row
 from roadworthy.cloud.present.entries import ledger_row
@@ -140,7 +140,7 @@ def _route(route: Route) -> views.RouteRow:
 
 def _best_deltas(tables: Tables, release: Release) -> dict[str, Delta]:
     best: dict[str, Delta] = {}
-    for delta in tables.releases.deltas([a.sha256 for a in release.artifacts]).values():
+    for delta in deltas_to(tables, release).values():
         known = best.get(delta.target_sha256)
         if delta.length_bytes and (known is None or delta.length_bytes < known.length_bytes):
             best[delta.target_sha256] = delta

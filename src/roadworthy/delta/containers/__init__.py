@@ -9,6 +9,7 @@ which the receiving side packs them again exactly. The format stands in docs/del
 from roadworthy.delta.containers.decoder import JOURNAL_MAGIC, PackedDecoder
 from roadworthy.delta.containers.header import (
     MAGIC,
+    PACKED_FORMAT_VERSION,
     PACKED_HEADER_SIZE_BYTES,
     PackedHeader,
     inspect_packed,
@@ -18,6 +19,7 @@ from roadworthy.delta.containers.maker import Packed, make_packed
 __all__ = [
     "JOURNAL_MAGIC",
     "MAGIC",
+    "PACKED_FORMAT_VERSION",
     "PACKED_HEADER_SIZE_BYTES",
     "Packed",
     "PackedDecoder",

@@ -33,10 +33,17 @@ from roadworthy.delta.containers.recipe import SEGMENT_BYTES_MAX
 from roadworthy.delta.errors import PatchError
 from roadworthy.delta.header import Architecture, BackEnd, PatchHeader, RamClass
 
-__all__ = ["MAGIC", "PACKED_HEADER_SIZE_BYTES", "PackedHeader", "inspect_packed", "write_header"]
+__all__ = [
+    "MAGIC",
+    "PACKED_FORMAT_VERSION",
+    "PACKED_HEADER_SIZE_BYTES",
+    "PackedHeader",
+    "inspect_packed",
+    "write_header",
+]
 
 MAGIC = b"RWDC"
-_VERSION = 1
+PACKED_FORMAT_VERSION = 1
 _FIELDS = struct.Struct("<4sBBBBB3sIIIIII32s32s")
 _CHECK_BYTES = 8
 _STEP_BITS = range(12, 25)
@@ -82,7 +89,7 @@ class PackedHeader:
     def summary(self) -> PatchHeader:
         """The same in the words of a plain patch."""
         return PatchHeader(
-            version=_VERSION,
+            version=PACKED_FORMAT_VERSION,
             back_end=self.back_end,
             ram_class=self.ram_class,
             architecture=self.architecture,
@@ -105,7 +112,7 @@ def write_header(header: PackedHeader) -> bytes:
     """Return the header as bytes."""
     fields = _FIELDS.pack(
         MAGIC,
-        _VERSION,
+        PACKED_FORMAT_VERSION,
         header.back_end,
         header.ram_class,
         header.architecture,
@@ -136,7 +143,7 @@ def inspect_packed(data: Buffer) -> PackedHeader:
         raise PatchError("is no packed patch, or is damaged", value="patch", todo="fetch it again")
     _, version, *kinds, step_bits, zeros = _FIELDS.unpack(fields)[:7]
     base, target, recipe, image, largest, covers, *hashes = _FIELDS.unpack(fields)[7:]
-    known = version == _VERSION and not any(zeros) and step_bits in _STEP_BITS
+    known = version == PACKED_FORMAT_VERSION and not any(zeros) and step_bits in _STEP_BITS
     if not known or not _known(kinds) or largest > SEGMENT_BYTES_MAX:
         raise PatchError(
             "needs a format version or size that this decoder does not know",

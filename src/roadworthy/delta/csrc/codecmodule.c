@@ -353,7 +353,8 @@ PyMODINIT_FUNC PyInit__codec(void)
     type = PyType_FromSpec(&decoder_spec);
     if (type == NULL || PyModule_AddObjectRef(module, "Decoder", type) < 0
         || PyModule_AddObjectRef(module, "CodecError", codec_error) < 0
-        || PyModule_AddIntConstant(module, "HEADER_MAX", (long)RW_HEADER_MAX) < 0) {
+        || PyModule_AddIntConstant(module, "HEADER_MAX", (long)RW_HEADER_MAX) < 0
+        || PyModule_AddIntConstant(module, "FORMAT_VERSION", (long)RW_FORMAT_VERSION) < 0) {
         Py_XDECREF(type);
         Py_DECREF(module);
         return NULL;

@@ -147,14 +147,14 @@ static uint32_t price(const search_t *s, uint32_t node, uint32_t shift)
         uint32_t other = s->nodes[node].shift;
 
         if (other == shift)
-            most = s->job->recent_cost;
+            most = s->job->costs.recent;
         if (other != INSERT && seen++ == 0)
             latest = other;
         node = s->nodes[node].parent;
     }
     away = shift - latest;
     away = away >> 31 ? 0 - away : away;
-    cost = s->job->switch_cost + s->job->distance_cost * rw_log2(away + 1);
+    cost = s->job->costs.change + s->job->costs.distance * rw_log2(away + 1);
     return cost < most ? cost : most;
 }
 
@@ -227,11 +227,11 @@ static uint32_t byte_cost(const rw_match_job *job, uint32_t at, uint32_t shift)
     uint32_t from = at + shift;
 
     if (from >= job->base_length)
-        return job->miss_cost;
+        return job->costs.miss;
     if (job->masked_base[from] == job->masked_target[at])
-        return is_equal(job, at, from) ? job->hit_cost : job->masked_cost;
-    return is_equal(job, at, from) && job->base[from] == job->target[at] ? job->hit_cost
-                                                                         : job->miss_cost;
+        return is_equal(job, at, from) ? job->costs.hit : job->costs.masked;
+    return is_equal(job, at, from) && job->base[from] == job->target[at] ? job->costs.hit
+                                                                         : job->costs.miss;
 }
 
 /* Offers a shift that was found at `at` from where it is best entered: a match may be found late. */
@@ -246,7 +246,7 @@ static void offer_match(search_t *s, uint32_t at, uint32_t shift)
         const state_t *there = s->past + (at - back) % PAST;
         uint32_t cost = byte_cost(job, at - back, shift);
 
-        if (cost == job->miss_cost)
+        if (cost == job->costs.miss)
             break;
         sum += cost;
         if (there->cost + sum < least) {
@@ -317,19 +317,19 @@ static uint32_t drift_cost(const rw_match_job *job, uint32_t at, state_t *state)
     uint8_t drift, before;
 
     if (from >= job->base_length)
-        return job->miss_cost;
+        return job->costs.miss;
     drift = (uint8_t)(job->masked_target[at] - job->masked_base[from]);
     before = state->drift[from % LANES];
     state->drift[from % LANES] = drift;
     if (!are_alike(drift, before)) {
         state->drifted = state->drifted > DRIFTS / 2 ? state->drifted - DRIFTS / 2 : 0;
-        return job->miss_cost;
+        return job->costs.miss;
     }
     if (state->drifted < 2 * DRIFTS)
         state->drifted++;
     if (state->drifted <= DRIFTS)
-        return job->miss_cost;
-    return drift == before ? job->drift_cost : job->drift_near_cost;
+        return job->costs.miss;
+    return drift == before ? job->costs.drift : job->costs.drift_near;
 }
 
 /* Takes a target byte in a state, for `most` at most. */
@@ -337,8 +337,8 @@ static void stay(const rw_match_job *job, uint32_t at, state_t *state, uint32_t 
 {
     uint32_t cost = byte_cost(job, at, state->shift);
 
-    state->run = cost == job->miss_cost ? 0 : state->run + 1;
-    if (cost == job->miss_cost)
+    state->run = cost == job->costs.miss ? 0 : state->run + 1;
+    if (cost == job->costs.miss)
         cost = drift_cost(job, at, state);
     state->cost += cost < most ? cost : most;
 }
@@ -351,9 +351,9 @@ static void pay(search_t *s, uint32_t at)
     uint32_t i;
 
     s->states[0].run = 0;
-    s->states[0].cost += told ? job->echo_cost : job->insert_cost;
+    s->states[0].cost += told ? job->costs.echo : job->costs.insert;
     for (i = 1; i < s->state_count; i++)
-        stay(job, at, s->states + i, told ? job->echo_miss_cost : UINT32_MAX);
+        stay(job, at, s->states + i, told ? job->costs.echo_miss : UINT32_MAX);
 }
 
 /* A state that fell behind starts again from the best one, if it now fits. */
@@ -365,7 +365,7 @@ static void relax(search_t *s, uint32_t at)
 
     for (i = 0; i < s->state_count; i++) {
         state_t *state = s->states + i;
-        uint32_t more = job->insert_switch_cost;
+        uint32_t more = job->costs.change_insert;
 
         if (state->shift != INSERT) {
             if (state->run != 4 || state->cost <= best.cost)
@@ -382,7 +382,7 @@ static void relax(search_t *s, uint32_t at)
 /* Drops shifts that fell so far behind that hardly one of them would be the best again. */
 static void prune(search_t *s)
 {
-    uint64_t most = best_state(s)->cost + s->job->prune_cost;
+    uint64_t most = best_state(s)->cost + s->job->costs.prune;
     uint32_t i, kept = 1;
 
     for (i = 1; i < s->state_count; i++)
@@ -455,7 +455,7 @@ static int is_waste(const rw_match_job *job, const rw_cover *c, int at_end)
 
     if (from >= job->base_length)
         return 1;
-    if (byte_cost(job, at, from - at) != job->miss_cost)
+    if (byte_cost(job, at, from - at) != job->costs.miss)
         return 0;
     if (c->length <= 2 * LANES || c->base >= job->base_length
         || c->length > job->base_length - c->base)

@@ -13,6 +13,19 @@
 #include "rw_engine.h"
 #include "rw_index.h"
 
+/* In 1/32 bit. */
+typedef struct {
+    uint32_t change, distance;   /* of the shift, and what each bit of its size adds */
+    uint32_t recent;             /* going back to one that was used a moment ago, at most */
+    uint32_t change_insert;      /* from a cover to new bytes */
+    uint32_t prune;              /* by which a state may be dearer than the best one */
+    uint32_t insert;             /* a new byte, */
+    uint32_t miss;               /* one that the cover has not, */
+    uint32_t drift, drift_near;  /* but as its neighbours changed, or nearly so, */
+    uint32_t hit, masked;        /* one that it has, or has with another operand, */
+    uint32_t echo, echo_miss;    /* and one that earlier bytes of the target tell */
+} rw_match_costs;
+
 typedef struct {
     const uint8_t *base, *target;               /* as they are */
     const uint8_t *masked_base, *masked_target; /* operands masked */
@@ -21,11 +34,7 @@ typedef struct {
     uint32_t back;                              /* bytes that a match may begin earlier, 0..32 */
     uint32_t base_length, target_length;
     uint32_t shifts[2];                         /* likely ones to begin with */
-    /* In 1/32 bit, as all costs: of a change of the shift, and what each bit of its size adds. */
-    uint32_t switch_cost, distance_cost, recent_cost, insert_switch_cost;
-    uint32_t prune_cost; /* by which a state may be dearer than the best one */
-    uint32_t insert_cost, drift_cost, drift_near_cost, miss_cost, hit_cost, masked_cost;
-    uint32_t echo_cost, echo_miss_cost; /* of bytes that earlier ones of the target tell */
+    rw_match_costs costs;
     uint8_t window_bits, index_bits;    /* how far back those may be, and how many are looked up */
     /* Told every RW_MATCH_NEAR bytes how far the work on the target is and which shift is the best
      * there, or RW_MATCH_INSERT; gives one more index, of places that are likely next, or 0. RW_OK to

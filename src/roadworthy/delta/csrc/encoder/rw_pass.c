@@ -21,6 +21,7 @@
 #define PIECE (1u << 22)  /* is masked before its pages are let go of */
 #define BESIDE (4u << 20) /* pages of the images between two reports, and what the search keeps */
 #define BACK 32u
+#define BIT 32u /* of a cost */
 
 typedef struct {
     rw_plan *plan;
@@ -209,6 +210,30 @@ static rw_header mixing_sizes(const rw_plan *plan)
     return usual;
 }
 
+/* Found by trial on pairs of all kinds. */
+static rw_match_costs costs_of(const rw_plan *plan)
+{
+    rw_match_costs costs = {.change = 14 * BIT,
+                            .distance = 120,
+                            .recent = 29 * BIT,
+                            .change_insert = 8 * BIT,
+                            .prune = 184 * BIT,
+                            .insert = 140,
+                            .miss = 250,
+                            .drift = 2 * BIT,
+                            .drift_near = 4 * BIT,
+                            .hit = 1,
+                            .masked = 48,
+                            .echo = 2,
+                            .echo_miss = BIT};
+
+    if (plan->is_plain) {
+        costs.change = 46 * BIT;
+        costs.distance = 0;
+    }
+    return costs;
+}
+
 /* Goes on in the shift of the last cover, or as if nothing had moved. */
 static int match_part(walk_t *w)
 {
@@ -225,19 +250,7 @@ static int match_part(walk_t *w)
                           .base_length = job->base_length,
                           .target_length = w->to - w->from,
                           .shifts = {w->from, w->from},
-                          .switch_cost = 14 * 32,
-                          .distance_cost = 120,
-                          .recent_cost = 29 * 32,
-                          .insert_switch_cost = 8 * 32,
-                          .prune_cost = 184 * 32,
-                          .insert_cost = 140,
-                          .miss_cost = 250,
-                          .drift_cost = 64,
-                          .drift_near_cost = 128,
-                          .hit_cost = 1,
-                          .masked_cost = 48,
-                          .echo_cost = 2,
-                          .echo_miss_cost = 32,
+                          .costs = costs_of(w->plan),
                           .window_bits = usual.window_bits,
                           .index_bits = usual.index_bits,
                           .told = enter,
@@ -246,10 +259,6 @@ static int match_part(walk_t *w)
     int32_t count;
     int status;
 
-    if (w->plan->is_plain) {
-        match.switch_cost = 46 * 32;
-        match.distance_cost = 0;
-    }
     if (w->count > 0)
         match.shifts[1] += w->covers[w->count - 1].base - w->covers[w->count - 1].target;
     count = rw_match(&match, &covers);

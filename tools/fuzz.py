@@ -8,6 +8,7 @@ alone. Needs clang with libFuzzer (Debian: clang and libclang-rt-14-dev).
 """
 
 import argparse
+import hashlib
 import shutil
 import struct
 import subprocess
@@ -46,11 +47,17 @@ def build(folder: Path, target: str) -> Path:
     return program
 
 
+def sealed(image: bytes) -> bytes:
+    """Return the image with its SHA-256 and then a CRC-32 behind it."""
+    image += b"\x10\0\x20\0" + hashlib.sha256(image).digest()
+    return image + zlib.crc32(image).to_bytes(4, "big")
+
+
 def images(size: int) -> list[tuple[bytes, bytes]]:
-    """Return small pairs: pieces of the shipped firmware, and noise that was cut and moved."""
+    """Return small pairs: pieces of the shipped firmware, and noise: moved, with seals."""
     noise = SeededChance("fuzz").random.randbytes(size)
     moved = noise[size // 2 :] + noise[: size // 3] + b"new" + noise
-    pairs = [(noise, moved), (noise, noise[::-1]), (b"", b"x")]
+    pairs = [(noise, moved), (noise, noise[::-1]), (b"", b"x"), (sealed(noise), sealed(moved))]
     for folder in sorted(path for path in FIRMWARE.iterdir() if path.is_dir()):
         old, new = (folder / "old.bin").read_bytes(), (folder / "new.bin").read_bytes()
         piece = slice(len(new) // 2, len(new) // 2 + size)

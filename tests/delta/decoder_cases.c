@@ -13,6 +13,7 @@
 #include "rw_literal.h"
 #include "rw_nibble.h"
 #include "rw_refs.h"
+#include "rw_seal.h"
 
 enum { IMAGE_MAX = 1 << 17 };
 
@@ -294,6 +295,12 @@ static void engines_out_of_range_are_refused(void)
     REFUSED(e->fed = patch_length + 1);
     REFUSED(e->segment_count[1] = RW_SEGMENTS + 1);
     REFUSED((e->phase = RW_PHASE_PRIME, e->counter = base_length + 1));
+    REFUSED((e->phase = RW_PHASE_START, e->counter = 1));
+    REFUSED((e->phase = RW_PHASE_SEALS, e->counter = RW_SEALS + 1));
+    REFUSED(e->seal_count = RW_SEALS + 1);
+    REFUSED(e->seals_made = 1);
+    REFUSED((e->seal_count = 1, e->seal[0].at = good.target_length));
+    REFUSED((e->seal_count = 1, e->seal[0].kind = RW_SEAL_KINDS));
     REFUSED((e->phase = RW_PHASE_PARAMETERS, e->counter = 2 * RW_PARAMETERS_OF_SIDE));
     REFUSED((e->phase = RW_PHASE_COVERS, e->counter = good.cover_count + 1));
     REFUSED((e->cover = good.cover_count, e->equal_left = 1));
@@ -332,8 +339,8 @@ static void settled_bytes_under_an_equal_cover_are_refused(void)
 /* A stored patch has no models: there is nothing that a phase in between could work on. */
 static void phases_that_a_stored_patch_lacks_are_refused(void)
 {
-    static const uint32_t lacking[] = {RW_PHASE_PARAMETERS, RW_PHASE_COVERS, RW_PHASE_SORT,
-                                       RW_PHASE_PRIME};
+    static const uint32_t lacking[] = {RW_PHASE_SEALS, RW_PHASE_PARAMETERS, RW_PHASE_COVERS,
+                                       RW_PHASE_SORT, RW_PHASE_PRIME};
     rw_header h = good;
     rw_view view;
     uint32_t i;

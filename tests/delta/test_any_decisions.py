@@ -1,7 +1,7 @@
 """Decisions that no encoder takes: both decoders make the same of them, in any pieces."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.delta.second_decoder.container import read_header
 from tests.delta.second_decoder.fast import FastWalk
 from tests.delta.second_decoder.places import Cover, Places, read_covers
+from tests.delta.second_decoder.seals import Seal, with_seals
 from tests.delta.second_decoder.writer import Writer, number, script
 from tests.delta.test_header import QUICK, Fields
 
@@ -21,11 +22,16 @@ NOISE = SeededChance(77).random.randbytes(3000)
 
 
 def patch_of(
-    fields: Fields, base: bytes, choose: Callable[[int], int], covers: list[Cover] | None = None
+    fields: Fields,
+    base: bytes,
+    choose: Callable[[int], int],
+    covers: list[Cover] | None = None,
+    seals: Sequence[Seal] = (),
 ) -> tuple[bytes, bytes]:
     """Return the patch that says what is chosen, and its target; `covers` are not coded."""
     header = read_header(fields.header())
     writer = Writer(header.slot_count, choose)
+    writer.write_seals(seals, header.target_length)
     covers = (
         covers
         if covers is not None
@@ -35,7 +41,7 @@ def patch_of(
     walk.started = True
     while len(walk.target) < header.target_length:
         walk.step()
-    payload, target = writer.written(), bytes(walk.target)
+    payload, target = writer.written(), with_seals(walk.target, seals)
     hashes = hashlib.sha256(base).digest(), hashlib.sha256(target).digest()
     return replace(fields, payload=len(payload), hashes=hashes).header() + payload, target
 

@@ -67,7 +67,7 @@ class Fields:
         return [self.base, self.covers << 1 | len(differences), *differences, self.payload]
 
     def start(self) -> bytes:
-        kind = 3 | self.back_end << 4 | self.ram_class << 6
+        kind = 5 | self.back_end << 4 | self.ram_class << 6
         hashes = HASH_BYTES.index(len(self.hashes[0]))
         flags = self.usual << 3 | self.primed << 6 | self.in_place << 7
         return b"RW" + bytes([kind, self.architecture | hashes << 4 | flags])
@@ -308,7 +308,7 @@ def test_a_field_out_of_range_is_refused(flawed: Fields) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_no_header(data: bytes) -> None:
-    data = b"RW\x53" + data + bytes(delta.HEADER_BYTES_MAX)
+    data = b"RW\x55" + data + bytes(delta.HEADER_BYTES_MAX)
     if data[3] >> 4 & 3 != TINY:
         with pytest.raises(delta.PatchError):
             delta.inspect(data)

@@ -8,6 +8,7 @@ from tests.delta.conftest import FIRMWARE
 from tests.delta.second_decoder.coder import Coder
 from tests.delta.second_decoder.container import read_header
 from tests.delta.second_decoder.places import read_covers, read_segments
+from tests.delta.second_decoder.seals import read_seals
 
 from roadworthy import delta
 from roadworthy.base.clock import SeededChance
@@ -83,6 +84,7 @@ def test_short_strings_far_away_are_not_gone_to(pair: str) -> None:
     patch = delta.make(base, target).data
     header = read_header(patch)
     coder = Coder(patch[header.length :], header.slot_count, fast=False, wide=True)
+    read_seals(coder, header.target_length)
     for side in range(2):
         read_segments(coder, side)
     covers = read_covers(coder, header.cover_count, header.target_length)

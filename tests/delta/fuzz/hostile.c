@@ -85,7 +85,10 @@ int hostile_read(void *user, uint32_t offset, uint8_t *out, uint32_t length)
 {
     hostile *h = user;
 
-    HOSTILE_CHECK(offset <= h->base_length && length <= h->base_length - offset);
+    if (offset > h->base_length || length > h->base_length - offset) {
+        HOSTILE_CHECK(h->header_is_damaged);
+        return 1;
+    }
     memcpy(out, h->base + offset, length);
     h->reads++;
     return 0;

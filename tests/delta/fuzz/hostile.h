@@ -31,6 +31,7 @@ typedef struct {
     rw_header header;
     uint8_t control, seed;
     uint32_t reads; /* of the base, counted by hostile_read */
+    int header_is_damaged; /* one without a check may ask for bytes that no base has */
 } hostile;
 
 /* Puts the check of a header right; returns its size, 0 where there are not as many bytes. */
@@ -40,7 +41,8 @@ uint32_t hostile_seal(uint8_t *bytes, uint32_t length);
 int hostile_open(hostile *h, const uint8_t *data, size_t size);
 void hostile_free(hostile *h);
 
-/* rw_source and rw_io read: `user` is the hostile. Aborts on offsets outside of the base. */
+/* rw_source and rw_io read: `user` is the hostile. Aborts on offsets outside of the base, or
+ * refuses them where the header is damaged. */
 int hostile_read(void *user, uint32_t offset, uint8_t *out, uint32_t length);
 
 /* Feeds the patch from byte `fed` on, in pieces of at most `piece` bytes (0: whole), until the

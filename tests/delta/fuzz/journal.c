@@ -87,8 +87,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     engine = (const rw_engine *)(const void *)journal;
     if (rw_decoder_resume(journal, journal_size, journal_size) == RW_OK
         && engine->header.target_length - engine->position <= TARGET_MAX
-        && engine->header.base_length == h.base_length)
+        && engine->header.base_length == h.base_length) {
+        h.header_is_damaged = engine->phase == RW_PHASE_HEADER;
         hostile_run(&h, journal, engine->fed, 1 + h.seed, out, &made);
+    }
     free(journal);
     hostile_free(&h);
     return 0;

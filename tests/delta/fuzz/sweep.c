@@ -39,6 +39,7 @@ static void try_word(hostile *h, const uint8_t *journal, uint32_t size, uint32_t
             continue;
         }
         went_on++;
+        h->header_is_damaged = engine->phase == RW_PHASE_HEADER;
         hostile_run(h, state, engine->fed, 1 + h->seed, out, &made);
     }
     free(state);

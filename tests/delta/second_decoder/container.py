@@ -126,7 +126,7 @@ def read_header(patch: bytes) -> Header:
     reader = Reader(patch)
     assert reader.take(2) == b"RW"
     kind, code = reader.take(2)
-    assert kind & 15 == 3
+    assert kind & 15 == 5
     back_end, ram_class, instruction_set = kind >> 4 & 3, kind >> 6, code & 7
     in_place = bool(code & 128)
     hash_bytes = HASH_BYTES[code >> 4 & 3]

@@ -1,8 +1,10 @@
 """A coder that writes decisions where the second decoder reads them, whatever they say."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from tests.delta.second_decoder.coder import U32, Coder
+from tests.delta.second_decoder.seals import NO_OTHER, SEALS_MAX, Seal
 from typing_extensions import override
 
 
@@ -48,6 +50,22 @@ class Writer(Coder):
         self.range = unit * (starts[high] - starts[low])
         self.drain()
         return low
+
+    def write_seals(self, seals: Sequence[Seal], target_length: int) -> None:
+        """Say what seals there are, whatever is chosen."""
+        chosen = self.choose
+        for seal in seals:
+            numbers = target_length - seal.after, seal.at - seal.end
+            kind = seal.kind >> 1, seal.kind & 1
+            self.choose = script([0, *kind, *chain.from_iterable(number(n & U32) for n in numbers)])
+            self.decide(NO_OTHER)
+            self.raw(2)
+            self.number(7, 3)
+            self.number(7, 4)
+        self.choose = script([1])
+        if len(seals) < SEALS_MAX:
+            self.decide(NO_OTHER)
+        self.choose = chosen
 
     def drain(self) -> None:
         while self.range < 1 << 24:

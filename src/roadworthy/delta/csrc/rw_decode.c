@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "rw_seal.h"
+
 static int fail(rw_engine *e, int status)
 {
     e->status = status;
@@ -88,10 +90,19 @@ static void start_coder(rw_engine *e)
     e->range = 0xffffffffu;
     for (i = 0; i < 4; i++)
         e->code = e->code << 8 | (e->input_used < e->input_length ? e->input[e->input_used++] : 0);
-    if (e->header.backend == RW_BACKEND_STORED)
-        e->phase = RW_PHASE_TARGET;
-    else
+    e->phase = e->header.backend == RW_BACKEND_STORED ? RW_PHASE_TARGET : RW_PHASE_SEALS;
+}
+
+static int read_seal(rw_view *view)
+{
+    rw_engine *e = view->engine;
+    int status = rw_code_seal(view);
+
+    if (status < 0)
+        return fail(e, status);
+    if (status > 0)
         e->phase = e->header.arch == RW_ARCH_NONE ? RW_PHASE_COVERS : RW_PHASE_PARAMETERS;
+    return RW_OK;
 }
 
 static int prepare(rw_view *view)
@@ -104,6 +115,8 @@ static int prepare(rw_view *view)
     case RW_PHASE_START:
         start_coder(e);
         return RW_OK;
+    case RW_PHASE_SEALS:
+        return read_seal(view);
     case RW_PHASE_PARAMETERS:
         if (rw_code_parameter(view))
             e->phase = RW_PHASE_COVERS;
@@ -161,8 +174,10 @@ static int at_step_end(const rw_engine *e)
 static uint32_t make(rw_view *view, uint8_t *out, uint32_t room)
 {
     rw_engine *e = view->engine;
-    uint32_t made = 1;
+    uint32_t from = e->position, made = 1;
 
+    if (room > rw_seal_left(e))
+        room = rw_seal_left(e);
     if (e->header.backend == RW_BACKEND_STORED) {
         *out = (uint8_t)rw_code_raw(view, 0, 8);
         e->position++;
@@ -177,6 +192,7 @@ static uint32_t make(rw_view *view, uint8_t *out, uint32_t room)
             made = 1;
         }
     }
+    rw_seal_put(e, from, out, made);
     return e->status < 0 ? 0 : made;
 }
 
@@ -228,9 +244,13 @@ static int run(rw_view *view, const uint8_t **in, uint32_t *left, uint8_t *out, 
                 && e->header.flags & (RW_FLAG_IN_PLACE | RW_FLAG_PRIMED))
                 status = RW_STEP;
         } else if (at_step_end(e)) {
-            rw_sha256_update(&e->sha, out + hashed, *made - hashed);
+            rw_seal_hash(e, out + hashed, *made - hashed);
             hashed = *made;
             status = close_step(view);
+        } else if (rw_seal_left(e) == 0) {
+            rw_seal_hash(e, out + hashed, *made - hashed);
+            hashed = *made;
+            rw_seal_next(e);
         } else if (*made == room) {
             status = RW_OUTPUT_FULL;
         } else {
@@ -239,7 +259,7 @@ static int run(rw_view *view, const uint8_t **in, uint32_t *left, uint8_t *out, 
         }
     }
     if (hashed < *made)
-        rw_sha256_update(&e->sha, out + hashed, *made - hashed);
+        rw_seal_hash(e, out + hashed, *made - hashed);
     return status;
 }
 

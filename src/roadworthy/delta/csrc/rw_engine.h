@@ -41,6 +41,7 @@
 #define RW_LINES 4
 #define RW_HASH_BYTES 8 /* of the running hash, after every step */
 #define RW_SEGMENTS 8
+#define RW_SEALS 2u
 #define RW_SURE 5u /* confidence from which an expected byte gets a decision of its own */
 #define RW_PARAMETERS_OF_SIDE (1 + RW_SEGMENTS) /* a count and as many segments */
 #define RW_EQUAL_MIN 32u /* covers from this length on may be equal as a whole */
@@ -57,6 +58,11 @@ typedef struct {
 typedef struct {
     uint32_t key, value;
 } rw_memo;
+
+/* Bytes from `at` on that are a hash or checksum of all target bytes up to `end`, see rw_seal.h. */
+typedef struct {
+    uint32_t kind, end, at;
+} rw_seal;
 
 /* Upper part of an address in a register: where it was made, and both its values. */
 typedef struct {
@@ -77,6 +83,7 @@ enum rw_phase {
     RW_PHASE_HEADER,
     RW_PHASE_BASE,
     RW_PHASE_START,
+    RW_PHASE_SEALS,
     RW_PHASE_PARAMETERS,
     RW_PHASE_COVERS,
     RW_PHASE_SORT,
@@ -94,7 +101,7 @@ typedef struct {
     uint32_t input_used, input_length;
     uint8_t input[RW_INPUT_BUFFER];
     uint32_t range, code;
-    uint32_t counter;  /* base bytes hashed, or covers read */
+    uint32_t counter;  /* base bytes hashed, or seals or covers read */
     uint32_t position; /* target bytes made */
     uint32_t steps;    /* step hashes compared */
     uint32_t cover;    /* cursor */
@@ -137,7 +144,12 @@ typedef struct {
     /* base lines */
     uint32_t line_tag[RW_LINES];
     uint8_t line[RW_LINES][RW_LINE_SIZE];
-    rw_sha256 sha;
+    rw_sha256 sha; /* of the base, then of the target */
+    /* bytes of the target that are computed from those before */
+    rw_seal seal[RW_SEALS];
+    uint32_t seal_count, seals_made;
+    uint8_t seal_bytes[32]; /* the one that was made last */
+    uint32_t crc;           /* of the target, while there are seals to be made */
 } rw_engine;
 
 typedef struct {

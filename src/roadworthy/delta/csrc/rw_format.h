@@ -5,7 +5,7 @@
  *
  *   size field
  *      2 magic "RW"
- *      1 bits 0-3 format version (3), 4-5 back end: 0 stored, 1 context mixing, 2 fast,
+ *      1 bits 0-3 format version (5), 4-5 back end: 0 stored, 1 context mixing, 2 fast,
  *        6-7 RAM class: 0 = 60 KiB, 1 = 240 KiB, 2 = 4 MiB
  *      1 bits 0-2 instruction set of the predictors (enum rw_arch), 3 sizes are the usual ones,
  *        4-5 hashes: 0 whole, 1 short, 2 tiny, 6-7 flags (1: models are primed on the base
@@ -51,7 +51,7 @@
 #define RW_HASH_TINY 3u    /* in a tiny one */
 #define RW_HASH_WHOLE 32u
 #define RW_TINY_PAYLOAD 512u /* hashes are tiny only before payloads shorter than this */
-#define RW_FORMAT_VERSION 3u
+#define RW_FORMAT_VERSION 5u
 #define RW_MAGIC_SIZE 2u
 #define RW_STEP_BITS_MIN 12u
 #define RW_SLOTS_MAX (1u << 20)

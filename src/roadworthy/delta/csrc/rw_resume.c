@@ -3,6 +3,7 @@
 
 #include "rw_decode.h"
 #include "rw_literal.h"
+#include "rw_seal.h"
 
 /* A range of 0 would never grow again; a match without a window has nowhere to look. */
 static int coder_in_range(const rw_engine *e)
@@ -44,7 +45,7 @@ static int state_in_range(const rw_engine *e)
     uint32_t side, total = e->header.size + e->header.payload_length;
 
     if (!coder_in_range(e) || !steps_in_range(e) || !trust_in_range(e)
-        || !rw_drift_in_range(&e->drift))
+        || !rw_drift_in_range(&e->drift) || !rw_seals_in_range(e))
         return 0;
     if (e->phase > RW_PHASE_END || e->status > 0 || e->fed > total)
         return 0;
@@ -59,8 +60,9 @@ static int state_in_range(const rw_engine *e)
     if ((e->phase == RW_PHASE_BASE || e->phase == RW_PHASE_PRIME)
         && e->counter > e->header.base_length)
         return 0;
-    if ((e->phase == RW_PHASE_START || e->phase == RW_PHASE_PARAMETERS)
-        && e->counter >= 2 * RW_PARAMETERS_OF_SIDE)
+    if (e->phase == RW_PHASE_START && e->counter > 0)
+        return 0;
+    if (e->phase == RW_PHASE_PARAMETERS && e->counter >= 2 * RW_PARAMETERS_OF_SIDE)
         return 0;
     if (e->phase == RW_PHASE_COVERS && e->counter > e->header.cover_count)
         return 0;

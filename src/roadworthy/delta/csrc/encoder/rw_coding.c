@@ -5,6 +5,7 @@
 
 #include "rw_header.h"
 #include "rw_hints.h"
+#include "rw_seal.h"
 #include "rw_sink.h"
 
 #define SHORT_PAYLOAD 4096u /* bytes of payload below which a patch has short hashes */
@@ -25,14 +26,14 @@ int rw_report_walk(const rw_plan *plan, uint32_t position)
     return rw_report(job, done < 1000 ? done : 1000);
 }
 
-static void close_step(rw_view *view, const rw_encode_job *job)
+static void close_step(rw_view *view, const rw_plan *plan)
 {
     rw_engine *e = view->engine;
     uint32_t bits = e->header.step_bits,
              start = e->position == 0 ? 0 : (e->position - 1) >> bits << bits;
 
-    rw_sha256_update(&e->sha, job->target + start, e->position - start);
-    if (e->position < job->target_length)
+    rw_sha256_update(&e->sha, plan->seals->target + start, e->position - start);
+    if (e->position < e->header.target_length)
         rw_code_hash(view);
 }
 
@@ -45,12 +46,12 @@ static int code_target(rw_view *view, const rw_plan *plan)
     e->phase = RW_PHASE_TARGET;
     for (i = 0; i < job->target_length; i = e->position) {
         if (i > 0 && (i & mask) == 0) {
-            close_step(view, job);
+            close_step(view, plan);
             if (rw_report_walk(plan, i) != RW_OK)
                 return RW_CALLBACK;
         }
         if (e->header.backend == RW_BACKEND_STORED) {
-            rw_code_raw(view, job->target[i], 8);
+            rw_code_raw(view, plan->seals->target[i], 8);
             e->position++;
         } else if (e->header.backend == RW_BACKEND_FAST) {
             rw_fast(view, 0, UINT32_MAX);
@@ -58,8 +59,18 @@ static int code_target(rw_view *view, const rw_plan *plan)
             rw_step(view, job->target[i]);
         }
     }
-    close_step(view, job);
+    close_step(view, plan);
     return view->sink->failed ? RW_NO_MEMORY : RW_OK;
+}
+
+static void code_seals(rw_view *view, const rw_seals *seals)
+{
+    rw_engine *e = view->engine;
+
+    memcpy(e->seal, seals->seal, sizeof e->seal);
+    e->seal_count = seals->count;
+    while (rw_code_seal(view) == 0)
+        continue;
 }
 
 static void code_covers(rw_view *view, const rw_plan *plan)
@@ -73,7 +84,7 @@ static void code_covers(rw_view *view, const rw_plan *plan)
     rw_sort_covers(view);
 }
 
-/* Starts a walk over the target: covers first, then what the models learn from the base. */
+/* Starts a walk over the target: seals and covers first, then what the models learn from the base. */
 static void begin_walk(rw_view *view, const rw_plan *plan)
 {
     rw_engine *e = view->engine;
@@ -86,6 +97,7 @@ static void begin_walk(rw_view *view, const rw_plan *plan)
     rw_sha256_init(&e->sha);
     if (plan->header.backend == RW_BACKEND_STORED)
         return;
+    code_seals(view, plan->seals);
     if (plan->header.arch != RW_ARCH_NONE)
         rw_code_parameters(view);
     code_covers(view, plan);

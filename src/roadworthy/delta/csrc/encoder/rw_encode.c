@@ -65,8 +65,9 @@ static int hash_images(rw_plan *plan)
     const rw_encode_job *job = plan->job;
     int status = hash(job, job->base, job->base_length, plan->header.base_sha256);
 
-    return status != RW_OK ? status
-                           : hash(job, job->target, job->target_length, plan->header.target_sha256);
+    if (status != RW_OK)
+        return status;
+    return hash(job, plan->seals->target, job->target_length, plan->header.target_sha256);
 }
 
 /* What was freed would else stay with the process: of the search while its covers are coded, of all
@@ -278,11 +279,12 @@ static int encode(rw_plan *plan, uint8_t **patch, uint32_t *length)
     return status;
 }
 
-static int encode_job(const rw_encode_job *job, int is_plain, rw_plan *plan, uint8_t **patch,
-                      uint32_t *length)
+static int encode_job(const rw_encode_job *job, const rw_seals *seals, int is_plain, rw_plan *plan,
+                      uint8_t **patch, uint32_t *length)
 {
     memset(plan, 0, sizeof *plan);
     plan->job = job;
+    plan->seals = seals;
     plan->is_plain = is_plain;
     return encode(plan, patch, length);
 }
@@ -307,7 +309,7 @@ static int encode_again(const rw_encode_job *job, uint8_t arch, int is_plain, rw
     other.progress = told_all;
     other.user = (void *)job;
     *patch = 0;
-    status = encode_job(&other, is_plain, plan, patch, length);
+    status = encode_job(&other, plan->seals, is_plain, plan, patch, length);
     if (status == RW_NO_MEMORY || (status == RW_OK && *length >= first_length)) {
         free(*patch);
         *patch = first;
@@ -335,6 +337,22 @@ static int try_others(const rw_encode_job *job, rw_plan *plan, uint8_t **patch, 
     return status;
 }
 
+static int encode_sealed(const rw_encode_job *job, rw_plan *plan, uint8_t **patch, uint32_t *length)
+{
+    rw_encode_job open = *job;
+    rw_seals seals;
+    int status = rw_seals_find(&seals, job);
+
+    if (status == RW_OK) {
+        open.target = seals.open;
+        status = encode_job(&open, &seals, 0, plan, patch, length);
+    }
+    if (status == RW_OK)
+        status = try_others(&open, plan, patch, length);
+    rw_seals_free(&seals);
+    return status;
+}
+
 int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
 {
     rw_plan *plan;
@@ -352,9 +370,7 @@ int rw_encode(const rw_encode_job *job, uint8_t **patch, uint32_t *length)
     plan = malloc(sizeof *plan);
     if (plan == 0)
         return RW_NO_MEMORY;
-    status = encode_job(job, 0, plan, patch, length);
-    if (status == RW_OK)
-        status = try_others(job, plan, patch, length);
+    status = encode_sealed(job, plan, patch, length);
     free(plan);
     give_back();
     return status;

@@ -4,9 +4,11 @@
 
 #include "rw_analyse.h"
 #include "rw_encode.h"
+#include "rw_seals.h"
 
 typedef struct {
-    const rw_encode_job *job;
+    const rw_encode_job *job; /* its target is what the walk takes */
+    const rw_seals *seals;    /* that the whole target has in its place */
     rw_cover *covers;
     uint32_t cover_count;
     rw_header header;

@@ -62,15 +62,15 @@ static uint32_t add_seal(rw_seals *seals, const rw_encode_job *job, uint32_t end
 
 static void find_all(rw_seals *seals, const rw_encode_job *job)
 {
-    uint32_t length = job->target_length, end = length > REACH ? length - REACH : 0, free = end;
+    uint32_t length = job->target_length, end = length > REACH ? length - REACH : 0, next = end;
     uint32_t crc = rw_crc32(0, job->target, end);
     rw_sha256 sha;
 
     rw_sha256_init(&sha);
     rw_sha256_update(&sha, job->target, end);
     for (; end < length && seals->count < RW_SEALS; end++) {
-        if (end > 0 && end >= free)
-            free = add_seal(seals, job, end, &sha, crc);
+        if (end > 0 && end >= next)
+            next = add_seal(seals, job, end, &sha, crc);
         rw_sha256_update(&sha, job->target + end, 1);
         crc = rw_crc32(crc, job->target + end, 1);
     }
